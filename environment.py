@@ -1,0 +1,46 @@
+"""The environment variables that every process of this checkout starts with: the one place where they are set.
+
+`stages/__init__.py` and `flows/__init__.py` call `apply` before anything heavy is imported. A variable that the user
+has set wins. None of them changes a result.
+"""
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent
+
+NO_TELEMETRY = {
+    "DO_NOT_TRACK": "1",  # read by Prefect, MLflow and Hugging Face
+    "DVC_NO_ANALYTICS": "1",
+    "DVC_STUDIO_OFFLINE": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ITERATIVE_DO_NOT_TRACK": "do-not-track",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+def available_cores() -> int:
+    """Cores this process may use; a container or a scheduler may grant fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def variables(checkout: Path = CHECKOUT) -> dict[str, str]:
+    """Every variable with the value it has unless the user sets another."""
+    return {
+        **NO_TELEMETRY,
+        "HF_HUB_OFFLINE": "1",  # set it to 0 for a source or for weights that come from the hub
+        "MLFLOW_TRACKING_URI": f"sqlite:///{checkout / 'mlflow.db'}",
+        "OMP_NUM_THREADS": str(available_cores()),
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the flow prints its own lines; the page has the log
+        "PREFECT_HOME": str(checkout / ".prefect"),
+        "TORCHINDUCTOR_CACHE_DIR": str(checkout / ".compile"),
+    }
+
+
+def apply() -> None:
+    """Set what the user has not set."""
+    for name, value in variables().items():
+        os.environ.setdefault(name, value)

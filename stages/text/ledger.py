@@ -1,0 +1,69 @@
+"""The ledger: one row for every document that a stage saw, and why it was dropped if it was."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from stages.parameters import Metrics
+from stages.text.documents import write_table
+
+LEDGER_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), metadata={"doc": "document, demonstration or prompt id"}),
+        pa.field("source", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("characters_in", pa.int64()),
+        pa.field("characters_out", pa.int64(), metadata={"doc": "0 if dropped"}),
+        pa.field("kept", pa.bool_()),
+        pa.field("rule", pa.string(), metadata={"doc": "the rule that dropped it; null if kept"}),
+        pa.field("value", pa.float64(), metadata={"doc": "what the rule measured"}),
+        pa.field("threshold", pa.float64(), metadata={"doc": "what it was held against"}),
+        pa.field("kept_id", pa.string(), metadata={"doc": "the document kept in its place, if a duplicate"}),
+        pa.field("masked", pa.int64(), metadata={"doc": "personal data spans replaced in it"}),
+    ],
+    metadata={"schema_version": "1"},
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a ledger, columns of `LEDGER_SCHEMA`: a kept document unless it names a rule."""
+
+    id: str
+    source: str
+    kind: str
+    characters_in: int
+    characters_out: int
+    rule: str | None = None
+    value: float | None = None
+    threshold: float | None = None
+    kept_id: str | None = None
+    masked: int = 0
+
+    @property
+    def kept(self) -> bool:
+        """Whether the document goes on to the next stage."""
+        return self.rule is None
+
+
+def write_ledger(path: Path, entries: Iterable[Entry]) -> None:
+    """Write a ledger, rows in the order given."""
+    rows = [asdict(entry) | {"kept": entry.kept} for entry in entries]
+    write_table(path, pd.DataFrame(rows, columns=LEDGER_SCHEMA.names), LEDGER_SCHEMA)
+
+
+def tally(entries: Sequence[Entry], what: str = "documents") -> Metrics:
+    """A ledger in numbers: how much came in, was kept, and was dropped by each rule."""
+    rules = Counter(entry.rule for entry in entries if entry.rule is not None)
+    return {
+        f"{what}_in": len(entries),
+        f"{what}_kept": sum(entry.kept for entry in entries),
+        f"{what}_dropped": rules.total(),
+        **{f"{what}_dropped_{rule}": count for rule, count in sorted(rules.items())},
+        f"{what}_characters_in": sum(entry.characters_in for entry in entries),
+        f"{what}_characters_kept": sum(entry.characters_out for entry in entries),
+    }

@@ -1,0 +1,206 @@
+"""Turn a stage's `run` into a command: paths, typed parameters, seed, lock, checkpoints, tracking, errors."""
+
+import argparse
+import inspect
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psutil
+
+from stages.errors import ExitCode, StageError
+from stages.execution import inputs
+from stages.execution.lock import stage_lock
+from stages.execution.outcome import Status, code_of, status, status_of, write_json, write_status
+from stages.parameters import Metrics, Section, read_section
+from stages.seeding import seed_process
+
+Run = Callable[..., Metrics]
+
+PARAMETERS = Path("params.yaml")
+PIPELINE = Path("dvc.yaml")
+NOT_ARTIFACTS = {"lock", "status.json", "timings.json"}
+NOT_OPTIONS = {"params", "checkpoints", "logger"}
+
+
+def parameters_class(run: Run) -> type[Section]:
+    """The class of `run`'s `params`."""
+    section = inspect.signature(run).parameters["params"].annotation
+    if not (isinstance(section, type) and issubclass(section, Section)):
+        raise TypeError(f"params of {run.__module__}.run must be a Section, not {section!r}")
+    return section
+
+
+def path_arguments(run: Run) -> list[str]:
+    """The names of `run`'s arguments that are options of its command, `output` last as it is declared."""
+    arguments = inspect.signature(run).parameters
+    names = [name for name in arguments if name not in NOT_OPTIONS]
+    for name in names:
+        if arguments[name].annotation is not Path:
+            raise TypeError(f"argument {name!r} of {run.__module__}.run must be a Path")
+    return names
+
+
+def describe(section: type[Section], prefix: str = "") -> list[str]:
+    """A line for each parameter: its dotted name and what its docstring says."""
+    lines: list[str] = []
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        inner = kind if isinstance(kind, type) and issubclass(kind, Section) else None
+        lines.append(f"  {prefix}{name}: {' '.join((field.description or (inner and inner.__doc__) or '').split())}")
+        if inner:
+            lines += describe(inner, f"{prefix}{name}.")
+    return lines
+
+
+def parser(name: str, run: Run) -> argparse.ArgumentParser:
+    """The stage's options, with its own words as help."""
+    module = sys.modules[run.__module__].__doc__ or ""
+    parameters = "\n".join(describe(parameters_class(run)))
+    result = argparse.ArgumentParser(
+        prog=f"python -m stages.{name}",
+        description=f"{module}\n\n{inspect.getdoc(run) or ''}",
+        epilog=f"parameters, read from the section {name!r} of {PARAMETERS}:\n{parameters}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for argument in path_arguments(run):
+        result.add_argument(f"--{argument.replace('_', '-')}", type=Path, required=True, metavar="PATH")
+    return result
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a stage: its name, function, validated parameters and paths."""
+
+    name: str
+    run: Run
+    params: Section
+    paths: dict[str, Path]
+
+    @property
+    def output(self) -> Path:
+        """The stage's folder under `data/`."""
+        return self.paths["output"]
+
+    @property
+    def input_paths(self) -> list[Path]:
+        """The paths that the command names, without its output."""
+        return [path for name, path in self.paths.items() if name != "output"]
+
+    @property
+    def takes(self) -> set[str]:
+        """The names of the function's arguments."""
+        return set(inspect.signature(self.run).parameters)
+
+
+def is_tracked() -> bool:
+    """Whether runs go to MLflow: yes, unless `HEADWATER_TRACKING` is `off`."""
+    return os.environ.get("HEADWATER_TRACKING", "on") != "off"
+
+
+class Tracking(AbstractContextManager["Tracking"]):
+    """The stage's MLflow run, or nothing with tracking off."""
+
+    def __init__(self, call: Call) -> None:
+        self.output = call.output
+        self.run = None
+        if is_tracked():
+            from stages.tracking.messages import Begin
+            from stages.tracking.run import StageRun
+
+            names = [str(path) for path in call.input_paths]
+            self.run = StageRun(Begin(call.name, call.params.model_dump(mode="json"), names, os.getpid()))
+
+    def logger(self) -> Any:
+        """A Lightning logger for the run; None with tracking off."""
+        if self.run is None:
+            return None
+        from stages.tracking.logger import RunLogger  # imports Lightning, which only a training stage does anyway
+
+        return RunLogger(self.run)
+
+    def finish(self, state: str, metrics: Metrics) -> None:
+        """Close the run with the stage's state, metrics and small files."""
+        if self.run is not None:
+            from stages.tracking.run import small_files
+
+            self.run.finish(state, metrics, small_files(self.output, leave_out=NOT_ARTIFACTS))
+            self.run = None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            self.finish(status(code_of(error), "").state, {})
+
+
+def work(call: Call, tracking: Tracking) -> Metrics:
+    """Seed and run the stage; StageError if anything that it depends on changed meanwhile."""
+    inputs.require_present(call.input_paths)
+    dependencies = inputs.declared_dependencies(call.name, PIPELINE) + call.input_paths
+    before = inputs.snapshot(dependencies)
+    extra: dict[str, Any] = {}
+    if "checkpoints" in call.takes:
+        fingerprint = inputs.fingerprint(call.params.model_dump(mode="json"), dependencies)
+        extra["checkpoints"] = inputs.open_checkpoints(call.output / "checkpoints", fingerprint)
+    if "logger" in call.takes:
+        extra["logger"] = tracking.logger()
+    seed_process(getattr(call.params, "seed", 0))
+    metrics = call.run(params=call.params, **call.paths, **extra)
+    inputs.require_unchanged(before, inputs.snapshot(dependencies))
+    if read_section(PARAMETERS, call.name, type(call.params)) != call.params:
+        raise StageError(ExitCode.DATA, "changed while running", str(PARAMETERS), "Run the stage again.")
+    if "checkpoints" in call.takes:
+        inputs.remove_other_checkpoints(extra["checkpoints"])
+    return metrics
+
+
+def timings(began: float) -> dict[str, float | str]:
+    """When the work began, how long the process took to reach it, how long it took, and the peak memory."""
+    kibibytes = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
+        "start_seconds": round(began - psutil.Process().create_time(), 2),
+        "work_seconds": round(time.time() - began, 2),
+        "peak_memory_mebibytes": round(kibibytes / 1024, 1),
+    }
+
+
+def perform(name: str, run: Run, paths: dict[str, Path]) -> Status:
+    """Run a stage alone and leave its metrics, timings and status beside its output."""
+    output = paths["output"]
+    try:
+        with stage_lock(output / "lock"):
+            (output / "status.json").unlink(missing_ok=True)
+            call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths)
+            with Tracking(call) as tracking:
+                began = time.time()
+                metrics = work(call, tracking)
+                write_json(output / "metrics.json", metrics)
+                write_json(output / "timings.json", timings(began))
+                tracking.finish("ran", metrics)
+            ended = status(0, "")
+    except BaseException as error:
+        ended = status_of(error)
+        print(f"{name}: {ended.message}", file=sys.stderr)
+    write_status(output, ended)
+    return ended
+
+
+def interrupt(signal_number: int, frame: FrameType | None) -> None:
+    """Treat a request to end like Ctrl-C: the stage saves what it can and exits with 130."""
+    raise KeyboardInterrupt
+
+
+def command(name: str, run: Run) -> None:
+    """Run the stage `name` as its command line says, and exit with the code of how it ended."""
+    paths = vars(parser(name, run).parse_args())
+    signal.signal(signal.SIGTERM, interrupt)
+    sys.exit(perform(name, run, paths).code)

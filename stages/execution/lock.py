@@ -1,0 +1,120 @@
+"""One process per stage: a lock that dies with its holder, and an end for a holder that DVC has left behind."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+
+from stages.errors import ExitCode, StageError
+
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process by number and start time (seconds since the epoch), so that a reused number is not mistaken for it."""
+
+    pid: int
+    started: float
+
+    def find(self) -> psutil.Process | None:
+        """The live process, or None once it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            # The start time is counted from a boot time that clock corrections move by up to a second.
+            is_same = abs(process.create_time() - self.started) < 2 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if is_same else None
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a stage's lock, and the DVC process that started it (None when started by hand)."""
+
+    process: Process
+    dvc: Process | None
+
+    @classmethod
+    def current(cls) -> "Holder":
+        """This process."""
+        me = psutil.Process()
+        parent = next((process for process in me.parents() if _is_dvc(process)), None)
+        return cls(Process(me.pid, me.create_time()), parent and Process(parent.pid, parent.create_time()))
+
+    @classmethod
+    def read(cls, text: str) -> "Holder | None":
+        """The holder written in a lock file; None while it is being written."""
+        try:
+            content = json.loads(text)
+            return cls(Process(**content["process"]), content["dvc"] and Process(**content["dvc"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether DVC started the holder and has gone, so that nobody would record what the holder writes."""
+        return self.dvc is not None and self.dvc.find() is None
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return any(Path(argument).name == "dvc" for argument in process.cmdline()[:3])
+    return False
+
+
+def stop(process: psutil.Process, seconds: float = STOP_SECONDS) -> None:
+    """Ask a process to end, and end it if it has not done so in time."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(seconds)
+
+
+def _try_lock(file: TextIO) -> bool:
+    # A POSIX record lock: the system frees it when the process ends in any way, and forked workers do not inherit it.
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _clear(path: Path, file: TextIO) -> None:
+    """Stop a holder that DVC has left behind; refuse to go on beside any other."""
+    holder = Holder.read(path.read_text())
+    process = holder and holder.process.find()
+    if holder and process and holder.is_left_behind:
+        stop(process)
+        if _try_lock(file):
+            return
+    raise StageError(
+        ExitCode.CONFIGURATION,
+        "the stage is already running",
+        f"process {holder.process.pid if holder else 'unknown'} holds {path}",
+        "Wait until it ends, or stop it.",
+    )
+
+
+@contextlib.contextmanager
+def stage_lock(path: Path) -> Iterator[None]:
+    """Hold the lock at `path` for the body; StageError if another live process keeps it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        if not _try_lock(file):
+            _clear(path, file)
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(asdict(Holder.current())))
+        file.flush()
+        os.fsync(file.fileno())
+        yield

@@ -1,0 +1,48 @@
+"""What a stage tells its tracking process, one JSON object a line: Begin first, then Points, then End."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The run's stage, resolved parameters (nested), input paths, and the stage's process id for system figures."""
+
+    stage: str
+    parameters: dict[str, Any]
+    inputs: list[str]
+    pid: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """Values of curves at a step; `time` in milliseconds since the epoch."""
+
+    values: dict[str, float]
+    step: int
+    time: int
+
+
+@dataclass(frozen=True)
+class End:
+    """How the stage ended, its final metrics, and the small files to keep beside the run."""
+
+    state: str
+    metrics: dict[str, float | int | str]
+    artifacts: list[str]
+
+
+Message = Begin | Point | End
+KINDS: dict[str, type[Begin] | type[Point] | type[End]] = {kind.__name__: kind for kind in (Begin, Point, End)}
+
+
+def pack(message: Message) -> str:
+    """A message as a line."""
+    return json.dumps([type(message).__name__, asdict(message)]) + "\n"
+
+
+def unpack(line: str) -> Message:
+    """The message of a line."""
+    kind, content = json.loads(line)
+    return KINDS[kind](**content)

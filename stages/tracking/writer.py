@@ -1,0 +1,204 @@
+"""The process beside a stage that writes its MLflow run: reads messages on standard input until that ends."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import psutil
+from ruamel.yaml import YAML
+
+from stages.tracking.messages import Begin, End, Message, Point, unpack
+from stages.tracking.store import open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+BATCH_SECONDS = 2.0
+SYSTEM_SECONDS = 10.0
+MAX_BATCH = 1000
+MAX_PARAMETER_CHARACTERS = 6000
+MAX_DIGEST_CHARACTERS = 36
+END_STATES = {"ran": "FINISHED", "waiting": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
+
+
+def flatten(parameters: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested parameters as dotted names and text."""
+    flat: dict[str, str] = {}
+    for name, value in parameters.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+            flat[prefix + name] = text[:MAX_PARAMETER_CHARACTERS]
+    return flat
+
+
+def recorded_hashes(lock: Path) -> dict[str, str]:
+    """The DVC hash of every output in `dvc.lock`, by path."""
+    if not lock.is_file():
+        return {}
+    stages = YAML(typ="safe", pure=True).load(lock)["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
+
+
+def input_hashes(inputs: list[str], recorded: dict[str, str]) -> dict[str, str]:
+    """The recorded hash of each input, or of the output that holds it; none for what no stage wrote."""
+    hashes: dict[str, str] = {}
+    for path in inputs:
+        holder = next((str(place) for place in (Path(path), *Path(path).parents) if str(place) in recorded), None)
+        if holder:
+            hashes[path] = recorded[holder]
+    return hashes
+
+
+def git(*arguments: str) -> str:
+    """What git says, or nothing outside a repository."""
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def tags(begin: Begin, hashes: dict[str, str]) -> dict[str, str]:
+    """What a run is found and compared by."""
+    environment = {
+        "mlflow.parentRunId": os.environ.get("HEADWATER_PARENT_RUN", ""),
+        "prefect.flow_run": os.environ.get("HEADWATER_FLOW_RUN", ""),
+        "dvc.experiment": os.environ.get("DVC_EXP_NAME", ""),
+        "git.commit": git("rev-parse", "HEAD"),
+    }
+    fixed = {
+        "mlflow.runName": begin.stage,
+        "mlflow.source.name": f"stages.{begin.stage}",
+        "stage": begin.stage,
+        "git.dirty": str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower(),
+    }
+    inputs = {f"input/{path}": digest for path, digest in hashes.items()}
+    return fixed | inputs | {name: value for name, value in environment.items() if value}
+
+
+class RunWriter:
+    """Writes one run: parameters, tags and inputs at once, curves in batches, the rest at the end."""
+
+    def __init__(self, client: "MlflowClient", experiment: str, begin: Begin) -> None:
+        from mlflow.entities import Param
+
+        self._client = client
+        self._pending: list[Point] = []
+        hashes = input_hashes(begin.inputs, recorded_hashes(Path("dvc.lock")))
+        self._run = client.create_run(experiment, tags=tags(begin, hashes)).info.run_id
+        parameters = [Param(name, value) for name, value in flatten(begin.parameters).items()]
+        client.log_batch(self._run, params=parameters)
+        self._log_inputs(hashes)
+
+    def _log_inputs(self, hashes: dict[str, str]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(path, digest[:MAX_DIGEST_CHARACTERS], "local", json.dumps({"uri": path})),
+                [InputTag("mlflow.data.context", "input")],
+            )
+            for path, digest in hashes.items()
+        ]
+        if inputs:
+            self._client.log_inputs(self._run, datasets=inputs)
+
+    def add(self, point: Point) -> None:
+        """Keep points until the next flush."""
+        self._pending.append(point)
+
+    def flush(self) -> None:
+        """Write the points kept so far."""
+        from mlflow.entities import Metric
+
+        metrics = [
+            Metric(name, value, point.time, point.step)
+            for point in self._pending
+            for name, value in point.values.items()
+        ]
+        self._pending = []
+        for start in range(0, len(metrics), MAX_BATCH):
+            self._client.log_batch(self._run, metrics=metrics[start : start + MAX_BATCH])
+
+    def close(self, end: End | None) -> None:
+        """Write final metrics and small files and close the run; without an End the stage was killed."""
+        from mlflow.entities import Metric, RunTag
+
+        self.flush()
+        if end is None:
+            self._client.set_terminated(self._run, "KILLED")
+            return
+        now = int(time.time() * 1000)
+        numbers = [Metric(f"final/{n}", float(v), now, 0) for n, v in end.metrics.items() if not isinstance(v, str)]
+        texts = [RunTag(f"final/{name}", value) for name, value in end.metrics.items() if isinstance(value, str)]
+        self._client.log_batch(self._run, metrics=numbers, tags=texts)
+        for path in end.artifacts:
+            self._client.log_artifact(self._run, path)
+        self._client.set_terminated(self._run, END_STATES[end.state])
+
+
+def system_point(process: psutil.Process, started: float) -> Point | None:
+    """Processor share and memory of the stage's process, by seconds since its run began; None once it has ended."""
+    try:
+        values = {
+            "system/cpu_percentage": process.cpu_percent(),
+            "system/memory_mebibytes": process.memory_info().rss / 2**20,
+        }
+    except psutil.Error:
+        return None
+    return Point(values, round(time.time() - started), int(time.time() * 1000))
+
+
+def read(lines: TextIO, messages: "queue.SimpleQueue[Message | None]") -> None:
+    """Pass on each line's message, then None."""
+    for line in lines:
+        messages.put(unpack(line))
+    messages.put(None)
+
+
+def write(begin: Begin, messages: "queue.SimpleQueue[Message | None]") -> None:
+    """Write the run until its End or the end of the messages."""
+    client, experiment = open_store()
+    run = RunWriter(client, experiment, begin)
+    process = psutil.Process(begin.pid) if psutil.pid_exists(begin.pid) else None
+    started = sampled = flushed = time.time()
+    while True:
+        try:
+            message = messages.get(timeout=BATCH_SECONDS)
+        except queue.Empty:
+            message = Point({}, 0, 0)
+        if not isinstance(message, Point):
+            run.close(message if isinstance(message, End) else None)
+            return
+        run.add(message)
+        now = time.time()
+        if process and now - sampled > SYSTEM_SECONDS and (point := system_point(process, started)):
+            run.add(point)
+            sampled = now
+        if now - flushed > BATCH_SECONDS:
+            run.flush()
+            flushed = now
+
+
+def main() -> None:
+    """Write the run that standard input describes; a failure is one loud line and never the stage's."""
+    os.nice(5)  # the work comes first
+    messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+    threading.Thread(target=read, args=(sys.stdin, messages), daemon=True).start()
+    begin = messages.get()
+    if not isinstance(begin, Begin):
+        return
+    try:
+        write(begin, messages)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        print(f"WARNING: MLflow has no whole run of {begin.stage}: {type(error).__name__}: {reason}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

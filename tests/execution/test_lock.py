@@ -1,0 +1,91 @@
+"""One process per stage."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stages.errors import StageError
+from stages.execution.lock import Holder, Process, stage_lock, stop
+
+ROOT = Path(__file__).parents[2]
+
+HOLD = """
+import sys, time
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from stages.execution.lock import stage_lock
+with stage_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def hold(lock: Path) -> subprocess.Popen[str]:
+    """A process that holds the lock."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(lock), str(ROOT)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def ended_process() -> Process:
+    """A process that has been there and is no more."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    started = psutil.Process(child.pid).create_time()
+    child.wait()
+    return Process(child.pid, started)
+
+
+def test_a_live_holder_is_left_alone_and_named(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    holder = hold(lock)
+    try:
+        with pytest.raises(StageError, match=f"process {holder.pid} holds"), stage_lock(lock):
+            pass
+        assert holder.poll() is None
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_a_killed_holder_leaves_the_lock_free(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    holder = hold(lock)
+    holder.kill()
+    holder.wait()
+    with stage_lock(lock):
+        assert Holder.read(lock.read_text()) == Holder.current()
+
+
+def test_a_holder_that_dvc_has_left_behind_is_stopped(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    process = hold(lock)
+    content = json.loads(lock.read_text())
+    lock.write_text(json.dumps(content | {"dvc": asdict(ended_process())}))
+    with stage_lock(lock):
+        assert not psutil.pid_exists(process.pid)
+    process.wait()
+
+
+def test_a_reused_process_number_is_not_mistaken_for_the_holder() -> None:
+    me = psutil.Process()
+    assert Process(me.pid, me.create_time()).find() == me
+    assert Process(me.pid, me.create_time() - 100).find() is None
+
+
+def test_what_ignores_the_request_to_end_is_killed() -> None:
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    began = time.monotonic()
+    stop(psutil.Process(process.pid), seconds=0.5)
+    assert time.monotonic() - began > 0.4
+    assert not psutil.pid_exists(process.pid)
+    process.wait()

@@ -1,0 +1,121 @@
+"""A stage's run in a real MLflow store, through the tracking process."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from stages.tracking.messages import Begin, End, Point, pack, unpack
+from stages.tracking.run import StageRun, small_files
+from stages.tracking.store import open_store
+from stages.tracking.writer import flatten, input_hashes
+
+BEGIN = Begin("clean", {"seed": 1, "rules": {"maximum": 0.5, "names": ["a", "b"]}}, ["data/collect/documents"], 0)
+LOCK = """
+schema: '2.0'
+stages:
+  collect:
+    cmd: x
+    outs:
+      - {path: data/collect/documents, md5: 0123456789abcdef0123456789abcdef.dir}
+      - {path: data/collect/metrics.json}
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlflowClient, str]]:
+    """A folder with a fresh store, as the tracking processes see it; the working folder while the tests run."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "dvc.lock").write_text(LOCK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        patch.setenv("HEADWATER_PARENT_RUN", "parent")
+        yield open_store()
+
+
+def only_run(store: tuple[MlflowClient, str], stage: str) -> Run:
+    """The run of a stage once it is closed."""
+    client, experiment = store
+    for _ in range(600):
+        runs = client.search_runs([experiment], f"tags.stage = '{stage}'")
+        if runs and runs[0].info.status != "RUNNING":
+            (run,) = runs
+            return run
+        time.sleep(0.1)
+    raise TimeoutError(stage)
+
+
+def test_messages_survive_the_pipe() -> None:
+    for message in (BEGIN, Point({"loss": 1.5}, 3, 4), End("ran", {"kept": 1}, ["a.csv"])):
+        assert unpack(pack(message)) == message
+
+
+def test_parameters_are_flattened_to_dotted_names() -> None:
+    assert flatten(BEGIN.parameters) == {"seed": "1", "rules.maximum": "0.5", "rules.names": '["a", "b"]'}
+
+
+def test_an_input_inside_an_output_has_that_output_s_hash() -> None:
+    recorded = {"data/encode/domain": "h1", "data/encode/train": "h2"}
+    inputs = ["data/encode/domain/train", "data/encode/train", "data/sources.json"]
+    assert input_hashes(inputs, recorded) == {"data/encode/domain/train": "h1", "data/encode/train": "h2"}
+
+
+def test_only_small_tables_pages_and_pictures_are_kept(tmp_path: Path) -> None:
+    for name, size in (("curves.csv", 10), ("big.json", 3_000_000), ("weights.bin", 10), ("status.json", 10)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    assert small_files(tmp_path, leave_out={"status.json"}) == [str(tmp_path / "curves.csv")]
+
+
+def test_a_finished_stage_is_a_whole_run(store: tuple[MlflowClient, str], tmp_path: Path) -> None:
+    table = tmp_path / "curves.csv"
+    table.write_text("step,loss\n")
+    run = StageRun(BEGIN)
+    for step in range(3):
+        run.log({"loss": 3.0 - step}, step)
+    run.finish("ran", {"kept": 7, "rule": "length"}, [str(table)])
+    written = only_run(store, "clean")
+    client, _ = store
+    assert written.info.status == "FINISHED"
+    assert written.data.params == {"seed": "1", "rules.maximum": "0.5", "rules.names": '["a", "b"]'}
+    assert written.data.metrics == {"loss": 1.0, "final/kept": 7.0}
+    assert [point.value for point in client.get_metric_history(written.info.run_id, "loss")] == [3.0, 2.0, 1.0]
+    assert written.data.tags["final/rule"] == "length"
+    assert written.data.tags["mlflow.parentRunId"] == "parent"
+    assert written.data.tags["input/data/collect/documents"] == "0123456789abcdef0123456789abcdef.dir"
+    (data_set,) = written.inputs.dataset_inputs
+    assert data_set.dataset.digest == "0123456789abcdef0123456789abcdef.dir"
+    assert [file.path for file in client.list_artifacts(written.info.run_id)] == ["curves.csv"]
+
+
+def test_the_run_of_a_killed_stage_is_closed_as_killed(store: tuple[MlflowClient, str]) -> None:
+    writer = subprocess.Popen([sys.executable, "-m", "stages.tracking.writer"], stdin=subprocess.PIPE, text=True)
+    writer.communicate(pack(Begin("killed", {}, [], 0)) + pack(Point({"loss": 1.0}, 0, 1)))
+    written = only_run(store, "killed")
+    assert written.info.status == "KILLED"
+    assert written.data.metrics == {"loss": 1.0}
+
+
+def test_a_store_that_cannot_be_written_costs_one_loud_line_and_no_stage(tmp_path: Path) -> None:
+    environment = os.environ | {
+        "MLFLOW_TRACKING_URI": "nowhere://at/all",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    code = (
+        "from stages.tracking.messages import Begin\n"
+        "from stages.tracking.run import StageRun\n"
+        "run = StageRun(Begin('lost', {}, [], 0))\n"
+        "run.log({'loss': 1.0}, 0)\n"
+        "run.finish('ran', {}, [])\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert finished.stderr.splitlines()[-1].startswith("WARNING: MLflow has no whole run of lost: ")

@@ -1,0 +1,5 @@
+"""When things run: the pipeline as a Prefect flow."""
+
+import environment
+
+environment.apply()

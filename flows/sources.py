@@ -1,0 +1,123 @@
+"""Write down what collect depends on, in `data/sources.json`, so that DVC sees another environment and edited text."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, distribution
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+PARAMETERS = Path("params.yaml")
+RECORD = Path("data/sources.json")
+HASH_CACHE = Path("data/file_hashes.json")
+CONFIGURATION = 2
+"""Exit code of a bad configuration, as the stages have it."""
+
+# Written by the installer, and different in every folder that the package is installed in.
+_LOCAL_FILES = {"INSTALLER", "REQUESTED", "direct_url.json"}
+# Any of these changes when the content behind a URL does; stores name them differently.
+_URL_MARKS = ("ETag", "etag", "checksum", "md5Hash", "blob_id", "LastModified", "last_modified", "mtime", "size")
+
+
+def package_entry(name: str) -> dict[str, str]:
+    """Version of an installed package, and a hash of its files' hashes as the installer recorded them."""
+    package = distribution(name)
+    rows = sorted(row for row in (package.read_text("RECORD") or "").splitlines() if _is_portable(row))
+    return {"version": package.version, "hash": hashlib.sha256("\n".join(rows).encode()).hexdigest()}
+
+
+def _is_portable(row: str) -> bool:
+    """Whether a RECORD row is the same wherever the package is installed."""
+    path = row.rsplit(",", 2)[0].strip('"')
+    parts = Path(path).parts
+    is_local = len(parts) > 1 and parts[-2].endswith(".dist-info") and parts[-1] in _LOCAL_FILES
+    return not (path.startswith("..") or path.endswith(".pyc") or is_local)
+
+
+def root_and_files(path: str) -> tuple[Path, list[Path]]:
+    """The folder that paths are relative to, and the visible files of a folder, glob or file name."""
+    given = Path(path)
+    if given.is_dir():
+        root, found = given, given.rglob("*")
+    else:
+        root = Path(*takewhile(lambda part: not set(part) & set("*?["), given.parts[:-1]))
+        found = root.glob(given.relative_to(root).as_posix())
+    visible = (file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts))
+    return root, sorted(file for file in visible if file.is_file())
+
+
+def file_entries(path: str, cache: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
+    """Size and hash of each file, by path relative to the source's root; `cache` spares hashing what did not change."""
+    root, files = root_and_files(path)
+    entries = {}
+    for file in files:
+        status = file.stat()
+        key = str(file.absolute())
+        known = cache.get(key)
+        if known is None or known[:2] != [status.st_size, status.st_mtime_ns]:
+            with file.open("rb") as opened:
+                known = [status.st_size, status.st_mtime_ns, hashlib.file_digest(opened, "sha256").hexdigest()]
+            cache[key] = known
+        entries[file.relative_to(root).as_posix()] = {"size": known[0], "hash": known[2]}
+    return entries
+
+
+def url_entries(url: str) -> dict[str, dict[str, str]]:
+    """What each store says that changes with the content, by address."""
+    import fsspec  # only where a URL is configured
+
+    file_system, path = fsspec.core.url_to_fs(url)
+    paths = sorted(file_system.glob(path)) if set(path) & set("*?[") else [path]
+    entries = {}
+    for found in paths:
+        information = file_system.info(found)
+        entries[found] = {mark: str(information[mark]) for mark in _URL_MARKS if information.get(mark) is not None}
+    return entries
+
+
+def record(sources: Iterable[Mapping[str, Any]], cache: dict[str, list[Any]]) -> dict[str, Any]:
+    """What `data/sources.json` is to hold, for the entries of `collect.sources`."""
+    recorded: dict[str, dict[str, Any]] = {"packages": {}, "files": {}, "urls": {}}
+    for source in sources:
+        if "packages" in source:
+            recorded["packages"] |= {name: package_entry(name) for name in source["packages"]}
+        elif "url" in source:
+            recorded["urls"][source["name"]] = url_entries(source["url"])
+        else:
+            recorded["files"][source["name"]] = file_entries(source.get("path") or source["dataset"], cache)
+    return recorded
+
+
+def write_if_changed(path: Path, content: Mapping[str, Any]) -> bool:
+    """Write sorted JSON through a temporary name, unless the file holds just that; whether it was written."""
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+    return True
+
+
+def main() -> None:
+    """Bring `data/sources.json` up to date with `params.yaml` and what it points at."""
+    sources = YAML(typ="safe", pure=True).load(PARAMETERS)["collect"]["sources"]
+    cache = json.loads(HASH_CACHE.read_text(encoding="utf-8")) if HASH_CACHE.exists() else {}
+    try:
+        recorded = record(sources, cache)
+    except PackageNotFoundError as error:
+        print(f"collect.sources: package {error} is not installed; take it out or install it", file=sys.stderr)
+        sys.exit(CONFIGURATION)
+    changed = write_if_changed(RECORD, recorded)
+    if cache:
+        write_if_changed(HASH_CACHE, cache)
+    print(f"{RECORD}: {'written' if changed else 'unchanged'}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Split the documents, and compose demonstrations, prompts, evaluation items and canaries from them and from people."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from stages.command import command
+from stages.errors import ExitCode, StageError
+from stages.parameters import Metrics, Section
+from stages.seeding import key_hash
+from stages.text.composition import refusals, tasks
+from stages.text.composition.canaries import canaries
+from stages.text.composition.material import Material, Part, gather
+from stages.text.composition.selection import Selection, apportion, demonstration, prompt
+from stages.text.composition.splits import SPLIT_SCHEMA, assign
+from stages.text.demonstrations import ChoiceItem, Demonstration, Prompt
+from stages.text.documents import read_documents, write_table
+from stages.text.records import read_records, write_records
+
+
+class HeldOutCategories(Section):
+    """How many refusal categories are kept from every training part."""
+
+    validation: int
+    """Categories; for choosing."""
+    test: int
+    """Categories; for reporting."""
+
+
+class Canaries(Section):
+    """Made-up secrets for measuring memorisation."""
+
+    repeats: list[int]
+    """How often a canary is put in, one group each."""
+    each: int
+    """Canaries of each group."""
+    controls: int
+    """Canaries that are never put in; exposure is a rank among them."""
+
+
+class Params(Section):
+    """Parameters of compose."""
+
+    seed: int
+    """Any integer; moves every draw of this stage."""
+    splits: dict[str, float]
+    """Shares of modules (or files) for `validation` and `test`; the rest trains."""
+    cutoff_share: float
+    """Most of a source's versioned documents that its newest versions may hold to be withheld, 0 to 1."""
+    purposes: dict[str, float]
+    """Shares of training documents by use; `validation` and `test` ask only whether their names are recognised."""
+    demonstrations: dict[str, int]
+    """Demonstrations wanted of each family; fewer where the documents do not give as many."""
+    validation_demonstrations: int
+    """Demonstrations from validation documents, in the same proportions; for choosing."""
+    prompts: dict[Part, int]
+    """Prompts wanted for each split but test, in the same proportions."""
+    test_prompts: dict[str, int]
+    """Test prompts wanted of each family."""
+    reserved_wording_share: float
+    """Share of validation and test prompts put in a wording that training never saw, 0 to 1."""
+    rounds: int
+    """Most wordings in which one request is put within a part."""
+    held_out_categories: HeldOutCategories
+    invented_shares: dict[str, float]
+    """Odds of each difficulty of invented names: `nonsense`, `foreign`, `kindred`; they sum to 1."""
+    task_items: int
+    """Most items of each choice task."""
+    canaries: Canaries
+
+
+def compose_prompts(
+    material: Material, selection: Selection, split: Part, counts: dict[str, int], rounds: int
+) -> list[Prompt]:
+    """Prompts of one split, so many of each family; those that measure never put one item twice."""
+    rounds = 1 if split in ("validation", "test") else rounds
+    held_out = material.held_out.validation | material.held_out.test
+    return [
+        prompt(*chosen, split, held_out)
+        for family, count in counts.items()
+        for chosen in selection.take(material.items(family, split), split, count, rounds)
+    ]
+
+
+def compose_demonstrations(
+    material: Material, selection: Selection, part: Part, counts: dict[str, int], rounds: int
+) -> list[Demonstration]:
+    """Demonstrations from the documents of one part, so many of each family."""
+    return [
+        demonstration(*chosen, part)
+        for family, count in counts.items()
+        for chosen in selection.take(material.items(family, part), part, count, rounds)
+    ]
+
+
+def compose_tasks(material: Material, count: int) -> dict[str, list[ChoiceItem]]:
+    """The choice tasks, at most `count` items each."""
+    test = sorted(material.by_split["test"], key=lambda entry: key_hash("task", entry.id))
+    real = list(islice(material.items("explain_name", "test"), count))
+    invented = list(islice(material.items("invented_name", "test"), 3 * count))
+    made: dict[str, Iterable[ChoiceItem]] = {
+        "summary_of_name": tasks.summary_of_name(test),
+        "parameter_of_function": tasks.parameter_of_function(test),
+        "real_or_invented": tasks.real_or_invented(real, invented),
+    }
+    return {task: list(islice(items, count)) for task, items in made.items()}
+
+
+def check_families(params: Params, families: frozenset[str]) -> None:
+    """StageError if a family is asked for that does not exist."""
+    unknown = sorted({*params.demonstrations, *params.test_prompts} - families)
+    if unknown:
+        raise StageError(
+            ExitCode.CONFIGURATION,
+            "unknown family",
+            f"compose: {', '.join(unknown)}",
+            f"Choose from {', '.join(sorted(families))}.",
+        )
+
+
+def figures(documents: pd.DataFrame, demonstrations: Sequence[Demonstration], prompts: Sequence[Prompt]) -> Metrics:
+    """How much of what was composed."""
+    counts = Counter(f"documents_{split}" for split in documents["split"])
+    counts.update(f"demonstrations_{one.split}" for one in demonstrations)
+    counts.update(f"demonstrations_{one.kind}" for one in demonstrations)
+    counts.update(f"prompts_{one.split}" for one in prompts)
+    counts.update(f"test_{one.expects}" for one in prompts if one.split == "test")
+    # Kinds and categories share names; the prefix keeps them apart.
+    counts.update(f"test_category_{one.category}" for one in prompts if one.split == "test")
+    return dict(sorted(counts.items()))
+
+
+def run(params: Params, documents: Path, people: Path, output: Path) -> Metrics:
+    """Compose from the documents under `documents` and from the demonstrations that people wrote."""
+    table = read_documents(documents)
+    table["split"] = assign(table, params.seed, params.splits, params.cutoff_share)
+    held_out = refusals.held_out(params.seed, params.held_out_categories.validation, params.held_out_categories.test)
+    material = gather(table, params.seed, params.purposes, held_out, params.invented_shares)
+    check_families(params, material.families)
+    selection = Selection(params.reserved_wording_share)
+
+    # What measures comes first, so that a question it holds is put nowhere else.
+    prompts = compose_prompts(material, selection, "test", params.test_prompts, params.rounds)
+    few = apportion(params.validation_demonstrations, params.demonstrations)
+    demonstrations = [
+        *compose_demonstrations(material, selection, "validation", few, params.rounds),
+        *compose_demonstrations(material, selection, "demonstrate", params.demonstrations, params.rounds),
+    ]
+    for split, total in params.prompts.items():
+        prompts += compose_prompts(material, selection, split, apportion(total, params.demonstrations), params.rounds)
+    demonstrations.sort(key=lambda one: one.id)
+    prompts.sort(key=lambda one: (one.split, one.id))
+    written = read_records(people, Demonstration)
+
+    write_table(output / "splits.parquet", table.rename(columns={"id": "document_id"}), SPLIT_SCHEMA)
+    write_records(output / "people" / "demonstrations.jsonl", written)
+    write_records(output / "demonstrations.jsonl", [*written, *demonstrations])
+    write_records(output / "prompts.jsonl", prompts)
+    for task, items in compose_tasks(material, params.task_items).items():
+        write_records(output / "tasks" / f"{task}.jsonl", items)
+    secrets = canaries(params.seed, params.canaries.repeats, params.canaries.each, params.canaries.controls)
+    write_records(output / "canaries.jsonl", secrets)
+    return figures(table, demonstrations, prompts) | {"demonstrations_by_people": len(written)}
+
+
+if __name__ == "__main__":
+    command("compose", run)

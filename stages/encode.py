@@ -1,0 +1,154 @@
+"""Mix the kinds of text, put the canaries in, and turn documents into packed rows of tokens."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.command import command
+from stages.errors import ExitCode, StageError
+from stages.parameters import Metrics, Section
+from stages.seeding import generator
+from stages.text.demonstrations import Canary
+from stages.text.documents import read_documents
+from stages.text.expectations import Verdict
+from stages.text.gate import require_passed
+from stages.text.gates import TokenLimits, check_tokens
+from stages.text.mixture import Share, estimated_tokens, mix
+from stages.text.records import read_records
+from stages.text.token_folders import (
+    CANARY,
+    EncodedDocument,
+    canary_documents,
+    canary_places,
+    encode_documents,
+    summary,
+    token_index,
+    write_token_folder,
+)
+from stages.text.tokenizer import Tokenizer
+
+FOLDERS = ("train", "validation", "test", "domain/train", "domain/validation", "domain/test", "after_cutoff")
+
+MOST_IDS = 2**16
+"""Ids that the shards' uint16 can tell apart."""
+
+
+class Params(Section):
+    """What the training tokens are made of."""
+
+    seed: int
+    """Chooses the documents of a broken pass and the order of rows."""
+    context_length: int
+    """Inputs per row, in tokens; the longest that a model trained on these rows will read."""
+    train_tokens: int
+    """Tokens in `train/`, without the domain and the canaries; fewer where the caps on repeats do not allow as many."""
+    mixture: dict[str, Share]
+    """Weight and cap on repeats of each kind of document."""
+    domain_sources: tuple[str, ...]
+    """Sources kept out of the general folders for `domain/`, which finetune learns from."""
+    estimate_documents: int
+    """Documents of each kind that are encoded to estimate how many tokens the kind has."""
+    gate: TokenLimits
+    """What the tokens must satisfy."""
+
+
+def folder_of(split: str, source: str, domain_sources: Sequence[str]) -> str:
+    """The token folder of a document."""
+    return f"domain/{split}" if source in domain_sources and split != "after_cutoff" else split
+
+
+def pass_gate(
+    index: pd.DataFrame,
+    encoded: Sequence[EncodedDocument],
+    summaries: dict[str, dict[str, Any]],
+    size: int,
+    limits: TokenLimits,
+) -> Verdict:
+    """The token gate's verdict on what was written; `size` is that of the vocabulary."""
+    canaries = summaries["train"]["documents_by_kind"].get(CANARY, 0)
+    return check_tokens(
+        index,
+        limits,
+        vocabulary_size=size,
+        largest_token=max((int(document.tokens.max()) for document in encoded), default=0),
+        documents_written=sum(folder["documents"] for folder in summaries.values()) - canaries,
+        padding_fraction=summaries["train"]["padding_fraction"],
+    )
+
+
+def metrics(summaries: dict[str, dict[str, Any]], mixed: dict[str, float]) -> Metrics:
+    """The manifest's main counts as flat figures."""
+    train = summaries["train"]
+    result: Metrics = {
+        f"{folder.replace('/', '_')}_{name}": summaries[folder][name]
+        for folder in FOLDERS
+        for name in ("documents", "targets")
+    }
+    return result | {
+        "train_rows": train["rows"],
+        "train_padding_fraction": train["padding_fraction"],
+        "train_bytes_per_target": round(train["bytes"] / max(train["targets"], 1), 4),
+        **{f"passes_{kind}": round(value, 4) for kind, value in mixed.items()},
+    }
+
+
+def read_mixed(folder: Path, tokenizer: Tokenizer, params: Params) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The documents that are read at all, with columns `folder` and `copies`, and the passes over each kind."""
+    # In order of id, so that the order of rows and shards on disk decides nothing, not even how sums are rounded.
+    table = read_documents(folder, columns=["id", "text", "source", "kind", "split"]).sort_values("id")
+    table = table.reset_index(drop=True).assign(copies=1)
+    origins = zip(table["split"], table["source"], strict=True)
+    table["folder"] = [folder_of(split, source, params.domain_sources) for split, source in origins]
+    general = table["folder"] == "train"
+    sizes = estimated_tokens(table[general], tokenizer, params.estimate_documents, params.seed)
+    counts, mixed = mix(table[general], sizes, params.mixture, params.train_tokens, params.seed)
+    table.loc[general, "copies"] = counts
+    return table[table["copies"] > 0], mixed
+
+
+def write_folders(
+    contents: dict[str, list[EncodedDocument]], tokenizer: Tokenizer, params: Params, output: Path
+) -> dict[str, pd.DataFrame]:
+    """Write every token folder and return its pieces."""
+    return {
+        folder: write_token_folder(
+            output / folder, documents, tokenizer, params.context_length, generator(params.seed, "rows", folder)
+        )
+        for folder, documents in contents.items()
+    }
+
+
+def run(params: Params, documents: Path, canaries: Path, tokenizer: Path, passed: Path, output: Path) -> Metrics:
+    """Write the token folders and the manifest, and pass the token gate."""
+    require_passed(passed, documents)
+    coder = Tokenizer.load(tokenizer)
+    if coder.vocabulary_size > MOST_IDS:
+        raise StageError(ExitCode.CONFIGURATION, "vocabulary too large", str(tokenizer), f"Use at most {MOST_IDS} ids.")
+    table, mixed = read_mixed(documents, coder, params)
+    encoded = encode_documents(table, coder)
+    contents: dict[str, list[EncodedDocument]] = {folder: [] for folder in FOLDERS}
+    for folder, document in zip(table["folder"], encoded, strict=True):
+        contents[folder].append(document)
+    contents["train"] += canary_documents(read_records(canaries, Canary), coder)
+    pieces = write_folders(contents, coder, params, output)
+    summaries = {folder: summary(pieces[folder], params.context_length) for folder in FOLDERS}
+    gate = pass_gate(token_index(table, encoded, coder), encoded, summaries, coder.vocabulary_size, params.gate)
+    manifest = {
+        "tokenizer": coder.hash,
+        "vocabulary_size": coder.vocabulary_size,
+        "context_length": params.context_length,
+        "domain_sources": params.domain_sources,
+        "folders": summaries,
+        "passes": mixed,
+        "canaries": canary_places(pieces["train"]),
+        "gate": gate,
+    }
+    (output / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return metrics(summaries, mixed)
+
+
+if __name__ == "__main__":
+    command("encode", run)

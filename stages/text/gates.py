@@ -1,0 +1,183 @@
+"""What must hold of the documents that come in, and of the tokens that go out: the gates of collect and of encode."""
+
+import hashlib
+
+import pandas as pd
+
+from stages.parameters import Section
+from stages.text.documents import DOCUMENT_SCHEMA, KINDS
+from stages.text.expectations import Rule, Verdict, check, enforce
+
+REPLACEMENT = "\ufffd"
+"""What a decoder puts where bytes were no text."""
+
+LEAST_TOKENS = 3
+"""Of a document: bos, one token of text, end."""
+
+
+class SourceLimits(Section):
+    """What collected documents must satisfy."""
+
+    min_documents: int
+    """Fewer make no corpus."""
+    max_failed_fraction: float
+    """Files that may be unreadable, 0 to 1."""
+    max_characters: int
+    """Of one document; a few may be longer, see `max_outlier_fraction`."""
+    max_replacement_fraction: float
+    """Characters of one document that may stand for bytes that were no text, 0 to 1."""
+    max_outlier_fraction: float
+    """Documents that may exceed the two limits above, 0 to 1; more is a warning."""
+    min_distinct_fraction: float
+    """Texts that differ from every other, 0 to 1; fewer is a warning of something read twice."""
+    max_source_fraction: float
+    """Characters that may come from one source, 0 to 1; more is a warning."""
+
+
+def source_rules(limits: SourceLimits) -> list[Rule]:
+    """Rules about the table of collected documents, as `measured_documents` makes it."""
+    most = 1 - limits.max_outlier_fraction
+    distinct = {"column": "content", "min_value": limits.min_distinct_fraction}
+    replaced = {"column": "replacement_fraction", "max_value": limits.max_replacement_fraction, "mostly": most}
+    return [
+        Rule("enough documents", "critical", "ExpectTableRowCountToBeBetween", {"min_value": limits.min_documents}),
+        Rule("an id for every document", "critical", "ExpectColumnValuesToNotBeNull", {"column": "id"}),
+        Rule("no id twice", "critical", "ExpectColumnValuesToBeUnique", {"column": "id"}),
+        Rule("a source for every document", "critical", "ExpectColumnValuesToNotBeNull", {"column": "source"}),
+        Rule("a licence for every document", "critical", "ExpectColumnValuesToNotBeNull", {"column": "licence"}),
+        Rule("known kinds", "critical", "ExpectColumnValuesToBeInSet", {"column": "kind", "value_set": list(KINDS)}),
+        Rule("no empty text", "critical", "ExpectColumnValuesToBeBetween", {"column": "characters", "min_value": 1}),
+        Rule(
+            "texts of bearable length",
+            "warning",
+            "ExpectColumnValuesToBeBetween",
+            {"column": "characters", "max_value": limits.max_characters, "mostly": most},
+        ),
+        Rule("text decoded well", "warning", "ExpectColumnValuesToBeBetween", replaced),
+        Rule("distinct texts", "warning", "ExpectColumnProportionOfUniqueValuesToBeBetween", distinct),
+        Rule(
+            "dates as ISO 8601",
+            "warning",
+            "ExpectColumnValuesToMatchRegex",
+            {"column": "date", "regex": r"^\d{4}(?:-\d{2}(?:-\d{2})?)?"},
+        ),
+    ]
+
+
+def reading_rules(limits: SourceLimits) -> list[Rule]:
+    """Rules about the reading as a whole, a table of one row."""
+    failed = {"column": "failed_fraction", "max_value": limits.max_failed_fraction}
+    largest = {"column": "largest_source_fraction", "max_value": limits.max_source_fraction}
+    return [
+        Rule("few unreadable files", "critical", "ExpectColumnMaxToBeBetween", failed),
+        Rule("no source outweighs the others", "warning", "ExpectColumnMaxToBeBetween", largest),
+    ]
+
+
+def measured_documents(documents: pd.DataFrame) -> pd.DataFrame:
+    """Documents with their texts' sizes in place of the texts, rows named by id."""
+    text = documents["text"].fillna("")
+    characters = text.map(len).astype("int64")
+    return (
+        documents.drop(columns="text")
+        .assign(
+            characters=characters,
+            content=text.map(content_hash),
+            replacement_fraction=text.str.count(REPLACEMENT) / characters.clip(lower=1),
+        )
+        .set_index("id", drop=False)
+    )
+
+
+def content_hash(text: str) -> str:
+    """SHA-256 of a text, 64 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_sources(documents: pd.DataFrame, files_read: int, files_failed: int, limits: SourceLimits) -> Verdict:
+    """The source gate's verdict; StageError if a critical rule fails. Columns are those of `DOCUMENT_SCHEMA`."""
+    columns = {"column_set": DOCUMENT_SCHEMA.names, "exact_match": True}
+    results = check(documents[:0], [Rule("columns of a document", "critical", "ExpectTableColumnsToMatchSet", columns)])
+    measured = measured_documents(documents)
+    results += check(measured, source_rules(limits))
+    by_source = measured.groupby("source")["characters"].sum()
+    reading = pd.DataFrame(
+        {
+            "failed_fraction": [files_failed / max(files_read + files_failed, 1)],
+            "largest_source_fraction": [max(by_source, default=0) / max(by_source.sum(), 1)],
+        }
+    )
+    results += check(reading, reading_rules(limits))
+    return enforce("source", "collect.gate", results)
+
+
+class TokenLimits(Section):
+    """What encoded documents must satisfy."""
+
+    min_bytes_per_token: float
+    """Of every kind of document; a lower figure says that the tokenizer does not know the language."""
+    max_bytes_per_token: float
+    """Of every kind of document; a higher figure says that text repeats itself."""
+    max_padding_fraction: float
+    """Places in the rows of `train/` that hold no token, 0 to 1; more is a warning."""
+
+
+def index_rules() -> list[Rule]:
+    """Rules about the token index: one row per document."""
+    again = {"column": "round_trip_ok", "value_set": [True]}
+    tokens = {"column": "tokens", "min_value": LEAST_TOKENS}
+    return [
+        Rule("no document twice or in two splits", "critical", "ExpectColumnValuesToBeUnique", {"column": "id"}),
+        Rule("tokens in every document", "critical", "ExpectColumnValuesToBeBetween", tokens),
+        Rule("tokens decode to the text", "critical", "ExpectColumnValuesToBeInSet", again),
+    ]
+
+
+def kind_rules(limits: TokenLimits) -> list[Rule]:
+    """Rules about a table with a row per kind of document."""
+    between = {"min_value": limits.min_bytes_per_token, "max_value": limits.max_bytes_per_token}
+    arguments = {"column": "bytes_per_token", **between}
+    return [Rule("bytes per token of every kind", "critical", "ExpectColumnValuesToBeBetween", arguments)]
+
+
+def shard_rules(limits: TokenLimits, vocabulary_size: int) -> list[Rule]:
+    """Rules about the token folders as a whole, a table of one row."""
+    largest = {"column": "largest_token", "max_value": vocabulary_size - 1}
+    padding = {"column": "padding_fraction", "max_value": limits.max_padding_fraction}
+    counts = {"column_A": "documents_written", "column_B": "documents"}
+    return [
+        Rule("tokens within the vocabulary", "critical", "ExpectColumnMaxToBeBetween", largest),
+        Rule("every document written", "critical", "ExpectColumnPairValuesToBeEqual", counts),
+        Rule("little padding", "warning", "ExpectColumnMaxToBeBetween", padding),
+    ]
+
+
+def check_tokens(
+    index: pd.DataFrame,
+    limits: TokenLimits,
+    *,
+    vocabulary_size: int,
+    largest_token: int,
+    documents_written: int,
+    padding_fraction: float,
+) -> Verdict:
+    """The token gate's verdict; StageError if a critical rule fails.
+
+    `index` has a row per document: id, source, kind, split, tokens, bytes, round_trip_ok. `documents_written` counts
+    those in all token folders without canaries; `padding_fraction` is that of `train/`.
+    """
+    results = check(index.set_index("id", drop=False), index_rules())
+    sums = index.groupby("kind")[["bytes", "tokens"]].sum()
+    # bos and end stand for no byte.
+    sums["bytes_per_token"] = sums["bytes"] / (sums["tokens"] - 2 * index.groupby("kind").size()).clip(lower=1)
+    results += check(sums, kind_rules(limits))
+    shards = pd.DataFrame(
+        {
+            "largest_token": [largest_token],
+            "documents": [len(index)],
+            "documents_written": [documents_written],
+            "padding_fraction": [padding_fraction],
+        }
+    )
+    results += check(shards, shard_rules(limits, vocabulary_size))
+    return enforce("token", "encode.gate", results)

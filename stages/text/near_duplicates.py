@@ -1,0 +1,96 @@
+"""Near duplicates: MinHash signatures, candidates by bands, exact Jaccard similarity, clusters.
+
+Broder 1997 for MinHash; bands and rows as in Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.
+A pair of similarity s becomes a candidate with probability 1 - (1 - s^rows)^bands.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from stages.seeding import generator
+
+_BATCH = 2_048
+"""Shingles hashed at a time: more would leave the processor's cache."""
+
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+_LARGE_BUCKET = 200
+"""Beyond this, pairs grow too fast; such a bucket holds copies of one text, which the first joins anyway."""
+
+
+def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Multipliers (odd) and offsets, uint64 [count] each, of `count` hash functions."""
+    drawn = generator(seed, "minhash").integers(0, 2**64, size=(2, count), dtype=np.uint64)
+    return drawn[0] | np.uint64(1), drawn[1]
+
+
+def signature(shingles: np.ndarray, multipliers: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The smallest value of each hash function over the shingles, uint32 [functions].
+
+    The hash is multiply-shift (Dietzfelbinger et al. 1997): the upper half of a * x + b.
+    """
+    smallest = np.full(len(multipliers), 2**32 - 1, dtype=np.uint32)
+    for start in range(0, len(shingles), _BATCH):
+        values = shingles[start : start + _BATCH, None] * multipliers + offsets
+        np.minimum(smallest, (values >> np.uint64(32)).astype(np.uint32).min(axis=0), out=smallest)
+    return smallest
+
+
+def candidate_pairs(signatures: np.ndarray, bands: int, threshold: float) -> np.ndarray:
+    """Pairs of rows that agree in all columns of at least one band, int64 [pairs, 2], ascending.
+
+    Left out are pairs whose signatures agree too little for a similarity of `threshold`: by more than five standard
+    deviations of what agreement estimates.
+    """
+    rows, functions = signatures.shape
+    codes = [_bucket_pairs(band) @ [rows, 1] for band in np.split(signatures, bands, axis=1)]
+    found = np.stack(np.divmod(np.unique(np.concatenate(codes)), rows), axis=1)
+    lowest = threshold - 5 * (threshold * (1 - threshold) / functions) ** 0.5
+    agreement = [np.mean(signatures[some[:, 0]] == signatures[some[:, 1]], axis=1) for some in _chunks(found)]
+    return found[np.concatenate([np.empty(0), *agreement]) >= lowest]
+
+
+def _chunks(pairs: np.ndarray) -> Iterator[np.ndarray]:
+    return (pairs[start : start + _BATCH] for start in range(0, len(pairs), _BATCH))
+
+
+def _bucket_pairs(band: np.ndarray) -> np.ndarray:
+    """All pairs of rows with the same band; in a very large bucket, each row with the first and the one before it."""
+    keys = np.zeros(len(band), dtype=np.uint64)
+    for column in band.T:
+        keys = (keys ^ column) * _MULTIPLIER
+    order = np.argsort(keys, kind="stable")
+    buckets = np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
+    pairs = [_pairs_within(rows) for rows in buckets if len(rows) > 1]
+    return np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
+
+
+def _pairs_within(rows: np.ndarray) -> np.ndarray:
+    if len(rows) > _LARGE_BUCKET:
+        first = np.full(len(rows) - 1, rows[0])
+        return np.concatenate([np.stack([first, rows[1:]], axis=1), np.stack([rows[:-1], rows[1:]], axis=1)])
+    one, other = np.triu_indices(len(rows), k=1)
+    return np.stack([rows[one], rows[other]], axis=1)
+
+
+def jaccard(one: np.ndarray, other: np.ndarray) -> float:
+    """Share of shingles that two texts have in common, 0 if they have none; arrays as `shingles` gives them."""
+    shared = len(np.intersect1d(one, other, assume_unique=True))
+    return shared / max(len(one) + len(other) - shared, 1)
+
+
+def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """The smallest member of each row's cluster, for `size` rows joined by `pairs`."""
+    parent = list(range(size))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for one, other in pairs:
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+    return [root(row) for row in range(size)]

@@ -1,0 +1,134 @@
+"""Documents as tokens into a token folder, and what can be said of the folder afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.text.demonstrations import Canary
+from stages.text.packing import lay_out, pack
+from stages.text.shards import write_rows
+from stages.text.tokenizer import Tokenizer
+
+BATCH = 1_000
+"""Documents handed to the tokenizer at once: its lists of ids take ten times the room of the arrays made of them."""
+
+CANARY = "canary"
+"""Source and kind of the canaries among the documents of `train/`."""
+
+
+@dataclass(frozen=True)
+class EncodedDocument:
+    """A document as tokens."""
+
+    id: str
+    source: str
+    kind: str
+    copies: int
+    """How often it is put into its folder."""
+    tokens: np.ndarray
+    """uint16, from bos to end."""
+
+
+def as_document(ids: Sequence[int], tokenizer: Tokenizer) -> np.ndarray:
+    """Ids of a text between bos and end, uint16."""
+    return np.array([tokenizer.bos, *ids, tokenizer.end], dtype=np.uint16)
+
+
+def encode_documents(documents: pd.DataFrame, tokenizer: Tokenizer) -> list[EncodedDocument]:
+    """Every document as tokens, in the order of the table, whose column `copies` is taken over."""
+    encoded: list[EncodedDocument] = []
+    for start in range(0, len(documents), BATCH):
+        batch = documents.iloc[start : start + BATCH]
+        ids = tokenizer.encode_batch(batch["text"].tolist())
+        columns = (batch[name].tolist() for name in ("id", "source", "kind", "copies"))
+        for document_id, source, kind, count, tokens in zip(*columns, ids, strict=True):
+            encoded.append(EncodedDocument(document_id, source, kind, count, as_document(tokens, tokenizer)))
+    return encoded
+
+
+def canary_documents(canaries: Sequence[Canary], tokenizer: Tokenizer) -> list[EncodedDocument]:
+    """The canaries that are put in; those of no repeats are controls that the model never sees."""
+    return [
+        EncodedDocument(
+            canary.id, CANARY, CANARY, canary.repeats, as_document(tokenizer.encode(canary.text), tokenizer)
+        )
+        for canary in canaries
+        if canary.repeats > 0
+    ]
+
+
+def token_index(documents: pd.DataFrame, encoded: Sequence[EncodedDocument], tokenizer: Tokenizer) -> pd.DataFrame:
+    """One row per document for the token gate; whether its text comes back is found out by decoding it."""
+    decoded = tokenizer.decode_batch([document.tokens.tolist() for document in encoded])
+    return pd.DataFrame(
+        {
+            "id": documents["id"].to_numpy(),
+            "source": documents["source"].to_numpy(),
+            "kind": documents["kind"].to_numpy(),
+            "split": documents["folder"].to_numpy(),
+            "tokens": [len(document.tokens) for document in encoded],
+            "bytes": [len(text.encode()) for text in documents["text"]],
+            "round_trip_ok": [text == again for text, again in zip(documents["text"], decoded, strict=True)],
+        }
+    )
+
+
+def write_token_folder(
+    folder: Path,
+    documents: Sequence[EncodedDocument],
+    tokenizer: Tokenizer,
+    context_length: int,
+    generator: np.random.Generator,
+) -> pd.DataFrame:
+    """Pack documents into rows shuffled by `generator`, write them, and return the pieces (`PIECE_SCHEMA`)."""
+    placed = [(document, copy) for document in documents for copy in range(document.copies)]
+    placed.sort(key=lambda entry: (entry[0].id, entry[1]))
+    tokens = [document.tokens for document, _ in placed]
+    pieces = pack([len(document) for document in tokens], context_length, generator)
+    token_bytes = tokenizer.token_bytes()
+    table = pd.DataFrame(
+        {
+            "document_id": [placed[piece.document][0].id for piece in pieces],
+            "copy": [placed[piece.document][1] for piece in pieces],
+            "source": [placed[piece.document][0].source for piece in pieces],
+            "kind": [placed[piece.document][0].kind for piece in pieces],
+            "row": [piece.row for piece in pieces],
+            "start": [piece.start for piece in pieces],
+            "length": [piece.length for piece in pieces],
+            "offset": [piece.offset for piece in pieces],
+            "bytes": [
+                int(token_bytes[tokens[piece.document][piece.offset + 1 : piece.offset + piece.length]].sum())
+                for piece in pieces
+            ],
+        }
+    )
+    write_rows(folder, *lay_out(tokens, pieces, context_length, tokenizer.pad), table)
+    return table
+
+
+def summary(pieces: pd.DataFrame, context_length: int) -> dict[str, Any]:
+    """Counts of one token folder; documents are counted once however often they were put in."""
+    rows = 0 if pieces.empty else int(pieces["row"].max()) + 1
+    targets = pieces["length"] - 1
+    documents = pieces[(pieces["offset"] == 0) & (pieces["copy"] == 0)]
+    places = rows * (context_length + 1)
+    return {
+        "rows": rows,
+        "documents": len(documents),
+        "documents_by_kind": documents["kind"].value_counts().sort_index().to_dict(),
+        "targets": int(targets.sum()),
+        "targets_by_kind": targets.groupby(pieces["kind"]).sum().sort_index().to_dict(),
+        "bytes": int(pieces["bytes"].sum()),
+        "padding_fraction": round(1 - int(pieces["length"].sum()) / places, 6) if places else 0.0,
+    }
+
+
+def canary_places(pieces: pd.DataFrame) -> dict[str, list[list[int]]]:
+    """Row, column and length of every piece of every canary, by its id."""
+    found = pieces[pieces["kind"] == CANARY]
+    places = {str(name): group[["row", "start", "length"]] for name, group in found.groupby("document_id")}
+    return {name: table.to_numpy().tolist() for name, table in places.items()}

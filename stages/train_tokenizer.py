@@ -1,0 +1,93 @@
+"""Learn a byte-pair vocabulary from the training documents."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from stages.command import command
+from stages.errors import ExitCode, StageError
+from stages.parameters import Metrics, Section
+from stages.seeding import key_hash
+from stages.text.documents import read_documents
+from stages.text.gate import require_passed
+from stages.text.tokenizer import Tokenizer
+from stages.text.vocabulary import learn, save
+
+HARD_TEXTS = (
+    "",
+    " ",
+    "\r\n\t  \u00a0\u2003end",
+    "e\u0301 is not \u00e9",
+    "\U0001f469\u200d\U0001f467 \u0928\u092e\u0938\u094d\u0924\u0947 \u0645\u0631\u062d\u0628\u0627 \u4f60\u597d",
+    "\x00\x07\ufeff\ufffd\U0010ffff",
+    "0123456789 3.14159e-27 " + "y" * 300,
+    "<|user|> is text here, and so is <|end|>",
+)
+"""Texts of which tokenizers are known to lose something."""
+
+
+class Params(Section):
+    """What to learn, and from how much."""
+
+    seed: int
+    """Chooses the documents of the sample."""
+    vocabulary_size: int
+    """Number of ids: 6 control tokens, 256 bytes, the rest merges; at most 65536, because shards hold uint16."""
+    split_pattern: str
+    """Regular expression of the stretches that no token crosses (Radford et al. 2019, section 2.2)."""
+    sample_megabytes: float
+    """Most text to learn from, and most to measure on, in MB of UTF-8."""
+
+
+def draw(documents: pd.DataFrame, megabytes: float, seed: int) -> pd.DataFrame:
+    """Documents in an order drawn from their ids, up to a size in MB of UTF-8."""
+    order = documents["id"].map(lambda document_id: key_hash(seed, document_id)).sort_values(kind="stable").index
+    drawn = documents.loc[order]
+    return drawn[drawn["text"].map(lambda text: len(text.encode())).cumsum() <= megabytes * 1e6]
+
+
+def bytes_per_token(documents: pd.DataFrame, tokenizer: Tokenizer) -> dict[str, float]:
+    """Mean UTF-8 bytes that a token stands for, by kind of document."""
+    lengths = {}
+    for kind, texts in documents.groupby("kind")["text"]:
+        tokens = sum(map(len, tokenizer.encode_batch(texts.tolist())))
+        lengths[str(kind)] = sum(len(text.encode()) for text in texts) / max(tokens, 1)
+    return lengths
+
+
+def check_round_trip(texts: list[str], tokenizer: Tokenizer) -> None:
+    """Fail if a text does not come back from its ids as it was, or gives a control token."""
+    for text in texts:
+        ids = tokenizer.encode(text)
+        if tokenizer.decode(ids) != text or min(ids, default=tokenizer.assistant + 1) <= tokenizer.assistant:
+            raise StageError(
+                ExitCode.DATA,
+                "the tokenizer loses text",
+                repr(text[:80]),
+                "Check train_tokenizer.split_pattern: it must match every character.",
+            )
+
+
+def run(params: Params, documents: Path, passed: Path, output: Path) -> Metrics:
+    """Learn from the `train` split, measure on `validation`, and write the tokenizer's folder."""
+    require_passed(passed, documents)
+    table = read_documents(documents, columns=["id", "text", "kind", "split"])
+    sample = draw(table[table["split"] == "train"], params.sample_megabytes, params.seed)
+    if sample.empty:
+        raise StageError(
+            ExitCode.DATA, "no training document", str(documents), "Raise train_tokenizer.sample_megabytes or add text."
+        )
+    save(learn(sample["text"], params.vocabulary_size, params.split_pattern), output / "tokenizer")
+    tokenizer = Tokenizer.load(output / "tokenizer")
+    held_out = draw(table[table["split"] == "validation"], params.sample_megabytes, params.seed)
+    check_round_trip([*HARD_TEXTS, *held_out["text"]], tokenizer)
+    return {
+        "vocabulary_size": tokenizer.vocabulary_size,
+        "documents_sampled": len(sample),
+        "megabytes_sampled": round(sum(len(text.encode()) for text in sample["text"]) / 1e6, 3),
+        **{f"bytes_per_token_{kind}": round(value, 4) for kind, value in bytes_per_token(held_out, tokenizer).items()},
+    }
+
+
+if __name__ == "__main__":
+    command("train_tokenizer", run)

@@ -1,0 +1,96 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.sources import file_entries, package_entry, record, url_entries, write_if_changed
+
+
+def install(folder: Path, record_rows: list[str]) -> None:
+    information = folder / "waterwheel-1.2.dist-info"
+    information.mkdir(parents=True, exist_ok=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.4\nName: waterwheel\nVersion: 1.2\n")
+    (information / "RECORD").write_text("\n".join(record_rows) + "\n")
+
+
+PORTABLE = ["waterwheel/__init__.py,sha256=aa,10", '"waterwheel/a,b.py",sha256=bb,11']
+
+
+def test_a_package_is_known_by_its_version_and_its_files(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(tmp_path, PORTABLE)
+    expected = hashlib.sha256("\n".join(sorted(PORTABLE)).encode()).hexdigest()
+    assert package_entry("waterwheel") == {"version": "1.2", "hash": expected}
+
+
+def test_what_differs_between_folders_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(tmp_path, PORTABLE)
+    before = package_entry("waterwheel")
+    local = ["../../bin/waterwheel,sha256=cc,12", "waterwheel/__pycache__/a.cpython-311.pyc,,"]
+    written = [f"waterwheel-1.2.dist-info/{name},sha256=dd,4" for name in ("INSTALLER", "REQUESTED", "direct_url.json")]
+    install(tmp_path, [*local, *reversed(PORTABLE), *written])
+    assert package_entry("waterwheel") == before
+    install(tmp_path, [*PORTABLE, "waterwheel/new.py,sha256=ee,5"])
+    assert package_entry("waterwheel") != before
+
+
+def test_files_are_known_by_relative_path_size_and_content(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.txt").write_text("Ay")
+    (tmp_path / ".hidden").write_text("no")
+    digest = hashlib.sha256(b"Ay").hexdigest()
+    assert file_entries(str(tmp_path), {}) == {"sub/a.txt": {"size": 2, "hash": digest}}
+    assert file_entries(f"{tmp_path}/*/*.txt", {}) == {"sub/a.txt": {"size": 2, "hash": digest}}
+
+
+def test_a_file_of_the_same_size_and_time_is_not_hashed_again(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Ay")
+    cache: dict = {}
+    file_entries(str(tmp_path), cache)
+    (entry,) = cache.values()
+    entry[2] = "from the cache"
+    assert file_entries(str(tmp_path), cache)["a.txt"]["hash"] == "from the cache"
+    path.write_text("Bee")
+    assert file_entries(str(tmp_path), cache)["a.txt"]["hash"] == hashlib.sha256(b"Bee").hexdigest()
+
+
+def test_urls_are_known_by_what_the_store_says_of_them(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Ay")
+    (entry,) = url_entries(f"file://{tmp_path}/*.txt").values()
+    path.write_text("Bee")
+    assert url_entries(f"file://{path}") != {str(path): entry}
+
+
+def test_every_form_of_source_is_recorded_under_its_name(tmp_path):
+    (tmp_path / "a.txt").write_text("Ay")
+    entries = [
+        {"packages": ["numpy"]},
+        {"name": "notes", "path": str(tmp_path)},
+        {"name": "saved", "dataset": str(tmp_path)},
+        {"name": "far", "url": f"file://{tmp_path}/a.txt"},
+    ]
+    recorded = record(entries, {})
+    assert {form: sorted(names) for form, names in recorded.items()} == {
+        "packages": ["numpy"],
+        "files": ["notes", "saved"],
+        "urls": ["far"],
+    }
+
+
+def test_the_record_is_rewritten_only_when_its_content_changes(tmp_path):
+    path = tmp_path / "data" / "sources.json"
+    assert write_if_changed(path, {"b": 1, "a": 2})
+    before = path.stat().st_mtime_ns
+    assert not write_if_changed(path, {"a": 2, "b": 1})
+    assert path.stat().st_mtime_ns == before
+    assert write_if_changed(path, {"a": 3})
+    assert json.loads(path.read_text()) == {"a": 3}
+
+
+def test_a_missing_package_is_named():
+    with pytest.raises(ModuleNotFoundError, match="no-such-package"):
+        package_entry("no-such-package")

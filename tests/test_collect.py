@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.sources import record
+from stages.collect import Params, run
+from stages.errors import ExitCode, StageError
+from stages.parameters import read_section
+from stages.text.documents import read_documents
+
+TINY = read_section(Path("tests/tiny_params.yaml"), "collect", Params)
+
+
+def collect(folder: Path, path: str | Path, **changes) -> Path:
+    """Collect the files at `path` alone, with the tiny limits but for `changes` of the gate."""
+    source = {"name": "corpus", "path": str(path), "licence": "Apache-2.0"}
+    gate = TINY.gate.model_dump() | {"min_documents": 1, "max_source_fraction": 1.0} | changes
+    params = Params.model_validate(TINY.model_dump() | {"sources": [source], "gate": gate})
+    recorded = folder / "sources.json"
+    recorded.write_text(json.dumps(record([source], {})))
+    output = folder / "collect"
+    run(params=params, sources=recorded, output=output)
+    return output
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    return collect(tmp_path_factory.mktemp("corpus"), "tests/corpus", max_failed_fraction=0.2)
+
+
+def manifest(output: Path) -> dict:
+    return json.loads((output / "manifest.json").read_text())
+
+
+def test_every_file_gives_documents_or_a_reason(corpus):
+    files = {path.relative_to("tests/corpus").as_posix() for path in Path("tests/corpus").rglob("*") if path.is_file()}
+    read = {path.partition("#")[0] for path in read_documents(corpus / "documents")["path"]}
+    skipped = {item["path"]: item["reason"] for item in manifest(corpus)["skipped"]}
+    assert read | {path for path in skipped if "#" not in path} == files
+    assert set(skipped) == {
+        "notes/empty.md",
+        "notes/latin1.txt",
+        "notes/picture.txt",
+        "records/stories.jsonl#11",
+    }
+    assert skipped["notes/picture.txt"] == "binary: it holds null bytes"
+
+
+def test_documents_carry_origin_kind_and_licence(corpus):
+    documents = read_documents(corpus / "documents")
+    assert set(documents["kind"]) == {"prose", "reference", "code", "web"}
+    assert set(documents["licence"]) == {"Apache-2.0"}
+    assert documents["id"].is_unique
+    full_moon = documents.set_index("name").loc["code.almanac.next_full_moon"]
+    assert full_moon["version"] == "1.1"
+    assert full_moon["text"].startswith("code.almanac.next_full_moon(day)\n\nReturn the first day")
+
+
+def test_the_manifest_counts_what_was_written(corpus):
+    (source,) = manifest(corpus)["sources"]
+    documents = read_documents(corpus / "documents")
+    assert source["documents"] == len(documents) == sum(source["kinds"].values())
+    assert source["characters"] == documents["text"].str.len().sum()
+    assert source["files_failed"] == len(manifest(corpus)["skipped"])
+    assert manifest(corpus)["gate"]["failed"] == 0
+
+
+def test_equal_sources_give_equal_bytes(corpus, tmp_path):
+    again = collect(tmp_path, "tests/corpus", max_failed_fraction=0.2)
+    for name in ("documents/part-00000.parquet", "manifest.json"):
+        assert (corpus / name).read_bytes() == (again / name).read_bytes()
+
+
+def test_too_many_unreadable_files_fail_the_gate_and_stay_listed(tmp_path):
+    with pytest.raises(StageError, match="few unreadable files") as caught:
+        collect(tmp_path, "tests/corpus", max_failed_fraction=0.01)
+    assert caught.value.code == ExitCode.DATA
+    assert len(manifest(tmp_path / "collect")["skipped"]) == 4
+
+
+def test_a_changed_list_of_sources_asks_for_a_new_record(tmp_path):
+    recorded = tmp_path / "sources.json"
+    recorded.write_text('{"packages": {}, "files": {}, "urls": {}}')
+    with pytest.raises(StageError, match="source not recorded: click"):
+        run(params=TINY, sources=recorded, output=tmp_path)

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages.decontaminate import Params, protected_texts, run
+from stages.errors import StageError
+from stages.parameters import read_section
+from stages.text.demonstrations import ChoiceItem, Demonstration, Message, Prompt
+from stages.text.documents import read_documents, write_documents
+from stages.text.records import read_records, write_records
+
+PARAMS = read_section(Path("params.yaml"), "decontaminate", Params)
+
+PASSAGE = "the harbour master counts the boats at dusk and writes the number on a slate beside the door"
+ANSWER = "he has done so since the winter when three of them were carried out by the ice unseen"
+ITEM = "bees find their way by the light of the sky even when the sun is behind a cloud in the afternoon"
+
+
+def prompt(id_: str, split: str, text: str, reference: str = "", category: str = "explain") -> Prompt:
+    return Prompt(
+        id=id_,
+        messages=(Message(role="user", content=text),),
+        kind="explain",
+        template="t",
+        category=category,
+        split=split,
+        expects="answer",
+        reference=reference,
+        facts=(),
+        source_ids=(),
+        held_out=False,
+    )
+
+
+def demonstration(id_: str, split: str, answer: str) -> Demonstration:
+    messages = (Message(role="user", content="Tell me."), Message(role="assistant", content=answer))
+    described = {"kind": "explain", "author": "composed:x", "template": "t", "source_ids": (), "licence": "MIT"}
+    return Demonstration(id=id_, messages=messages, split=split, **described)
+
+
+CHOICE = ChoiceItem(
+    id="c",
+    task="task",
+    context=" ".join(ITEM.split()[:12]),
+    choices=("wrong", " ".join(ITEM.split()[12:])),
+    answer=1,
+    source_ids=(),
+)
+DOCUMENTS = {
+    "clean": ("train", "nothing in this one is asked for anywhere"),
+    "passage": ("train", f"Long before. {PASSAGE.upper()} And after."),
+    "answer": ("train", ANSWER.replace(" ", "\n")),
+    "item": ("train", ITEM),
+    "kept-validation": ("validation", PASSAGE),
+    "kept-test": ("test", PASSAGE),
+    "kept-cutoff": ("after_cutoff", PASSAGE),
+}
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> dict[str, Path]:
+    table = pd.DataFrame({"id": DOCUMENTS.keys(), "text": [text for _, text in DOCUMENTS.values()]})
+    write_documents(tmp_path / "documents", table.assign(source="s", path="p", kind="prose", licence="MIT"))
+    splits = {"document_id": DOCUMENTS.keys(), "split": [split for split, _ in DOCUMENTS.values()]}
+    pd.DataFrame(splits).to_parquet(tmp_path / "splits.parquet")
+    write_records(
+        tmp_path / "demonstrations.jsonl",
+        [demonstration("d-bad", "train", ITEM), demonstration("d-held", "validation", ITEM)],
+    )
+    write_records(
+        tmp_path / "prompts.jsonl",
+        [
+            prompt("p-test", "test", PASSAGE, ANSWER),
+            prompt("p-bad", "optimise", PASSAGE),
+            prompt("p-good", "rank", "Hi"),
+        ],
+    )
+    write_records(tmp_path / "tasks" / "task.jsonl", [CHOICE])
+    names = ("documents", "splits.parquet", "demonstrations.jsonl", "prompts.jsonl", "tasks")
+    return {name.partition(".")[0]: tmp_path / name for name in names} | {"output": tmp_path / "out"}
+
+
+def test_what_gives_an_item_away_is_dropped_from_the_training_part_alone(inputs):
+    run(params=PARAMS, **inputs)
+    kept = read_documents(inputs["output"] / "documents").set_index("id")["split"].to_dict()
+    assert kept == {id_: DOCUMENTS[id_][0] for id_ in ("clean", "kept-validation", "kept-test", "kept-cutoff")}
+    demonstrations = read_records(inputs["output"] / "demonstrations.jsonl", Demonstration)
+    prompts = read_records(inputs["output"] / "prompts.jsonl", Prompt)
+    assert [one.id for one in demonstrations] == ["d-held"]
+    assert [one.id for one in prompts] == ["p-test", "p-good"]
+
+
+def test_the_ledger_has_a_row_for_everything_and_adds_up(inputs):
+    metrics = run(params=PARAMS, **inputs)
+    ledger = pd.read_parquet(inputs["output"] / "ledger.parquet").set_index("id")
+    assert ledger.index.tolist() == [*DOCUMENTS, "d-bad", "d-held", "p-test", "p-bad", "p-good"]
+    assert set(ledger.index[~ledger["kept"]]) == {"passage", "answer", "item", "d-bad", "p-bad"}
+    assert set(ledger["rule"].dropna()) == {"shared_ngram"}
+    for what, dropped in {"documents": 3, "demonstrations": 1, "prompts": 1}.items():
+        assert metrics[f"{what}_in"] == metrics[f"{what}_kept"] + dropped
+    assert [metrics[f"documents_{split}"] for split in ("train", "validation", "test", "after_cutoff")] == [1, 1, 1, 1]
+
+
+def test_the_reference_of_a_real_name_is_not_protected():
+    known, asked = (prompt("p", "test", "Do you know it?", ANSWER, category) for category in ("real_name", "explain"))
+    assert protected_texts([], [known]) == ["Do you know it?\n"]
+    assert protected_texts([], [asked]) == [f"Do you know it?\n{ANSWER}"]
+    assert protected_texts([CHOICE], []) == [ITEM]
+    assert protected_texts([], [prompt("p", "optimise", "Do you?")]) == []
+
+
+def test_a_document_without_a_split_is_a_data_error(inputs):
+    pd.DataFrame({"document_id": ["clean"], "split": ["train"]}).to_parquet(inputs["splits"])
+    with pytest.raises(StageError, match="document without a split: passage"):
+        run(params=PARAMS, **inputs)

@@ -1,0 +1,94 @@
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stages.deduplicate import Params, comparable_text, run
+from stages.parameters import read_section
+from stages.text.documents import document_id, read_documents, write_documents
+from stages.text.files import read_file
+from stages.text.reading import Reading
+
+PARAMS = read_section(Path("params.yaml"), "deduplicate", Params)
+CORPUS = Path("tests/corpus")
+
+
+def deduplicate(folder: Path, documents: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
+    """Kept documents, ledger, clusters and metrics."""
+    write_documents(folder / "before", documents)
+    metrics = run(params=PARAMS, documents=folder / "before", output=folder)
+    ledger, clusters = (pd.read_parquet(folder / f"{name}.parquet") for name in ("ledger", "clusters"))
+    return read_documents(folder / "documents"), ledger.set_index("id"), clusters.set_index("id"), metrics
+
+
+def rows(*documents: tuple[str, str, str]) -> pd.DataFrame:
+    """Documents of one source from path, kind and text."""
+    table = pd.DataFrame(documents, columns=["path", "kind", "text"]).assign(source="s", licence="MIT")
+    return table.assign(id=[document_id("s", path, None, text) for path, _, text in documents])
+
+
+@pytest.fixture(scope="module")
+def corpus() -> pd.DataFrame:
+    reading = Reading("corpus", None, "Apache-2.0")
+    for path in sorted(path for path in CORPUS.rglob("*") if path.is_file()):
+        read_file(path.relative_to(CORPUS).as_posix(), path.read_bytes(), "text", reading, 20_000)
+    return pd.DataFrame([vars(document) | {"id": document.id} for document in reading.documents])
+
+
+def word_shingles(kind: str, text: str) -> set[tuple[str, ...]]:
+    """Every run of five words, without our own code."""
+    cleaned = "".join(character if character.isalnum() or character == "_" else " " for character in text.lower())
+    words = (cleaned if kind != "reference" else cleaned[text.index("\n\n") :]).split()
+    return set(zip(*(words[offset:] for offset in range(5)), strict=False)) or {tuple(words)}
+
+
+def test_a_planted_near_duplicate_in_another_folder_is_dropped(corpus, tmp_path):
+    _, ledger, clusters, _ = deduplicate(tmp_path, corpus)
+    ids = corpus.set_index("path")["id"]
+    copy, original = ids["notes/letters.txt"], ids["guides/office_letters.txt"]
+    dropped, kept = (copy, original) if not ledger.loc[copy, "kept"] else (original, copy)
+    assert ledger.loc[dropped, ["rule", "kept_id", "threshold"]].tolist() == ["near_duplicate", kept, PARAMS.threshold]
+    assert clusters.loc[dropped, ["cluster", "size", "kept_id"]].tolist() == [min(copy, original), 2, kept]
+    assert clusters.loc[kept, "jaccard"] == 1
+    shingles = {id_: word_shingles("prose", corpus.set_index("id").loc[id_, "text"]) for id_ in (copy, original)}
+    expected = len(shingles[copy] & shingles[original]) / len(shingles[copy] | shingles[original])
+    assert clusters.loc[dropped, "jaccard"] == pytest.approx(expected)
+    assert ledger.loc[dropped, "value"] == pytest.approx(expected)
+
+
+def test_no_two_kept_documents_are_above_the_threshold(corpus, tmp_path):
+    kept = deduplicate(tmp_path, corpus)[0]
+    shingles = [word_shingles(kind, text) for kind, text in zip(kept["kind"], kept["text"], strict=True)]
+    assert all(len(one & other) < PARAMS.threshold * len(one | other) for one, other in combinations(shingles, 2))
+
+
+def test_the_ledger_adds_up_and_order_stays(corpus, tmp_path):
+    kept, ledger, _, metrics = deduplicate(tmp_path, corpus)
+    assert ledger.index.tolist() == corpus["id"].tolist()
+    assert ledger.index[ledger["kept"]].tolist() == kept["id"].tolist()
+    assert metrics["documents_in"] == metrics["documents_kept"] + metrics["documents_dropped"]
+
+
+def test_the_longest_of_a_cluster_is_kept_and_of_equal_ones_that_of_the_smallest_id(tmp_path):
+    text = " ".join(f"word{number}" for number in range(60))
+    table = rows(("a", "prose", text), ("b", "prose", f"{text} more"), ("c", "prose", f"{text} more"))
+    kept, ledger, _, _ = deduplicate(tmp_path, table)
+    expected = min(table["id"][1:])
+    assert kept["id"].tolist() == [expected]
+    assert set(ledger["rule"].dropna()) == {"exact_duplicate", "near_duplicate"}
+
+
+def test_docstrings_are_compared_without_their_names(tmp_path):
+    body = "Return the shortest path between two nodes as a list that starts with the first of them."
+    assert comparable_text("reference", f"p.a(x)\n\n{body}") == body
+    table = rows(("a", "reference", f"p.a(x)\n\n{body}"), ("b", "reference", f"q.bb(y)\n\n{body}"))
+    _, ledger, _, _ = deduplicate(tmp_path, table)
+    assert ledger["rule"].dropna().tolist() == ["exact_duplicate"]
+
+
+def test_texts_without_duplicates_are_all_kept(tmp_path):
+    table = rows(("a", "prose", "one text of its own"), ("b", "prose", "quite another text than that"))
+    kept, _, clusters, metrics = deduplicate(tmp_path, table)
+    assert len(kept) == 2
+    assert len(clusters) == metrics["clusters"] == 0

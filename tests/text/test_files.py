@@ -1,0 +1,131 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.text.files import UnreadableError, decode, markdown_text, pieces, read_file
+from stages.text.reading import Reading
+
+
+def read(path: str, content: bytes, most_characters: int = 1_000) -> Reading:
+    reading = Reading("mine", None, "MIT")
+    read_file(path, content, "text", reading, most_characters)
+    return reading
+
+
+def texts(reading: Reading) -> list[tuple[str, str, str]]:
+    return [(document.path, document.kind, document.text) for document in reading.documents]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b" \n\t", "empty"),
+        (b"PK\x03\x04\x00\x00", "binary: it holds null bytes"),
+        (b"caf\xe9 au lait", "not utf-8: invalid continuation byte at byte 3"),
+    ],
+)
+def test_what_cannot_be_read_says_why(content, reason):
+    with pytest.raises(UnreadableError, match=reason):
+        decode(content)
+
+
+def test_byte_order_marks_choose_the_encoding_and_are_no_text():
+    assert decode("é\r\nb".encode("utf-8-sig")) == "é\nb"
+    assert decode("é".encode("utf-16")) == "é"
+
+
+def test_an_unreadable_file_is_listed_and_does_not_raise():
+    reading = read("a/b.txt", b"\x00")
+    assert [(item.path, item.reason) for item in reading.skipped] == [("a/b.txt", "binary: it holds null bytes")]
+    assert (reading.files_read, reading.documents) == (0, [])
+
+
+def test_pieces_are_cut_between_paragraphs_and_lose_nothing():
+    text = "\n\n".join(f"paragraph {number} " + "x" * 30 for number in range(20))
+    found = list(pieces(text, 100))
+    assert all(len(piece) <= 100 for piece in found)
+    assert "\n\n".join(found) == text
+
+
+def test_an_indented_line_after_a_blank_one_is_not_a_cut():
+    text = "def f():\n    a = 1\n\n    return a\n\n\ndef g():\n    pass"
+    assert list(pieces(text, 10)) == ["def f():\n    a = 1\n\n    return a", "def g():\n    pass"]
+
+
+def test_a_paragraph_longer_than_a_piece_stays_whole():
+    assert list(pieces("x" * 50 + "\n\ny", 10)) == ["x" * 50, "y"]
+
+
+def test_a_repeated_stretch_comes_once():
+    assert list(pieces("same\n\nsame\n\nother", 5)) == ["same", "other"]
+
+
+def test_markdown_keeps_what_a_reader_sees():
+    text = "[![badge](b.svg)](https://x) See [the guide](https://y 'title').<!-- note -->"
+    assert markdown_text(text) == " See the guide."
+
+
+def test_prose_files_are_documents_of_their_path():
+    assert texts(read("notes/a.rst", b"Hello\n")) == [("notes/a.rst", "prose", "Hello")]
+    assert texts(read("a.MD", b"[Hello](b)")) == [("a.MD", "prose", "Hello")]
+
+
+def test_html_gives_its_main_text():
+    page = b"<html><nav><a href=/>Home</a></nav><main><p>The <b>tower</b> stands.</p></main><script>x()</script></html>"
+    assert texts(read("p.html", page)) == [("p.html", "web", "The tower stands.")]
+
+
+def test_python_gives_docstrings_and_code():
+    reading = read("pkg/m.py", b'def f(x):\n    """Return x."""\n    return x\n')
+    assert texts(reading) == [
+        ("pkg/m.py", "reference", "pkg.m.f(x)\n\nReturn x."),
+        ("pkg/m.py", "code", "def f(x):\n    return x"),
+    ]
+    assert reading.documents[0].name == "pkg.m.f"
+
+
+def test_broken_python_is_listed():
+    assert read("m.py", b"def f(:\n").skipped[0].reason.startswith("not Python")
+
+
+def test_lines_of_json_are_documents_of_their_line_and_bad_lines_are_listed():
+    lines = [json.dumps({"text": "one"}), "{", json.dumps({"title": "x"}), json.dumps({"text": 5}), '{"text": ""}']
+    reading = read("r.jsonl", "\n".join(lines).encode())
+    assert texts(reading) == [("r.jsonl#1", "prose", "one")]
+    assert [item.path for item in reading.skipped] == ["r.jsonl#2", "r.jsonl#3", "r.jsonl#4", "r.jsonl#5"]
+    assert reading.files_read == 1
+
+
+def parquet(columns: dict[str, list]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def test_rows_of_parquet_are_documents_of_their_row():
+    reading = read("d.parquet", parquet({"text": ["one", None, "two"]}))
+    assert texts(reading) == [("d.parquet#1", "prose", "one"), ("d.parquet#3", "prose", "two")]
+    assert reading.skipped[0].reason == "text is not a string"
+
+
+@pytest.mark.parametrize("content", [b"PAR1 cut off", b""])
+def test_a_truncated_parquet_file_is_listed(content):
+    assert read("d.parquet", content).skipped[0].reason.startswith("no column 'text' in a .parquet file")
+
+
+def test_parquet_without_the_column_is_listed():
+    assert "text" in read("d.parquet", parquet({"body": ["one"]})).skipped[0].reason
+
+
+def test_rows_of_an_arrow_stream_are_documents():
+    table = pa.table({"text": ["one", "two"]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    assert texts(read("d.arrow", sink.getvalue().to_pybytes())) == [
+        ("d.arrow#1", "prose", "one"),
+        ("d.arrow#2", "prose", "two"),
+    ]

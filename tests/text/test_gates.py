@@ -1,0 +1,115 @@
+import pandas as pd
+import pytest
+
+from stages.errors import StageError
+from stages.text.documents import DOCUMENT_SCHEMA
+from stages.text.gates import SourceLimits, TokenLimits, check_sources, check_tokens
+
+SOURCE_LIMITS = SourceLimits(
+    min_documents=3,
+    max_failed_fraction=0.1,
+    max_characters=100,
+    max_replacement_fraction=0.01,
+    max_outlier_fraction=0.0,
+    min_distinct_fraction=1.0,
+    max_source_fraction=0.7,
+)
+TOKEN_LIMITS = TokenLimits(min_bytes_per_token=2.0, max_bytes_per_token=6.0, max_padding_fraction=0.01)
+
+
+def documents(**changes) -> pd.DataFrame:
+    rows = [
+        {"id": f"d{place}", "text": f"Text number {place}.", "source": source, "kind": "prose", "licence": "MIT"}
+        for place, source in enumerate(["a", "a", "b", "b"])
+    ]
+    rows[0] |= changes
+    return pd.DataFrame(rows, columns=DOCUMENT_SCHEMA.names)
+
+
+def broken(verdict) -> list[str]:
+    return [result["rule"] for result in verdict["rules"] if not result["success"]]
+
+
+def test_good_documents_pass_the_source_gate():
+    verdict = check_sources(documents(), 4, 0, SOURCE_LIMITS)
+    assert (verdict["failed"], verdict["warnings"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"id": "d1"}, "no id twice"),
+        ({"licence": None}, "a licence for every document"),
+        ({"source": None}, "a source for every document"),
+        ({"text": ""}, "no empty text"),
+        ({"kind": "song"}, "known kinds"),
+    ],
+)
+def test_documents_that_break_a_critical_rule_stop_at_the_source_gate(changes, rule):
+    with pytest.raises(StageError, match=rule):
+        check_sources(documents(**changes), 4, 0, SOURCE_LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"text": "x" * 101}, "texts of bearable length"),
+        ({"text": "Text \ufffd number 0."}, "text decoded well"),
+        ({"text": "Text number 1."}, "distinct texts"),
+        ({"date": "last year"}, "dates as ISO 8601"),
+    ],
+)
+def test_documents_that_look_odd_are_a_warning(changes, rule):
+    assert rule in broken(check_sources(documents(**changes), 4, 0, SOURCE_LIMITS))
+
+
+def test_too_few_documents_stop_with_how_many_there_are_and_must_be():
+    with pytest.raises(StageError, match="rule 'enough documents', value 2, limit min_value 3"):
+        check_sources(documents()[:2], 2, 0, SOURCE_LIMITS)
+
+
+def test_no_document_at_all_stops_too():
+    with pytest.raises(StageError, match="enough documents"):
+        check_sources(documents()[:0], 0, 0, SOURCE_LIMITS)
+
+
+def test_too_many_unreadable_files_stop():
+    # 1 of 5 is 0.2, above 0.1
+    with pytest.raises(StageError, match=r"few unreadable files.*value 0\.2, limit max_value 0\.1"):
+        check_sources(documents(), 4, 1, SOURCE_LIMITS)
+
+
+def index(**changes) -> pd.DataFrame:
+    # 12 tokens with bos and end, 40 bytes: 4 bytes a token
+    row = {"source": "a", "kind": "prose", "split": "train", "tokens": 12, "bytes": 40, "round_trip_ok": True}
+    return pd.DataFrame([row | {"id": "d1"} | changes, row | {"id": "d2", "kind": "code"}])
+
+
+FIGURES = {"vocabulary_size": 400, "largest_token": 399, "documents_written": 2, "padding_fraction": 0.005}
+
+
+def test_good_tokens_pass_the_token_gate():
+    verdict = check_tokens(index(), TOKEN_LIMITS, **FIGURES)
+    assert (verdict["failed"], verdict["warnings"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "figures", "rule"),
+    [
+        ({"id": "d2"}, {}, "no document twice or in two splits"),
+        ({"tokens": 2}, {}, "tokens in every document"),
+        ({"round_trip_ok": False}, {}, "tokens decode to the text"),
+        ({"bytes": 19}, {}, "bytes per token of every kind"),
+        ({"bytes": 61}, {}, "bytes per token of every kind"),
+        ({}, {"largest_token": 400}, "tokens within the vocabulary"),
+        ({}, {"documents_written": 1}, "every document written"),
+    ],
+)
+def test_tokens_that_break_a_critical_rule_stop_at_the_token_gate(changes, figures, rule):
+    with pytest.raises(StageError, match=rule):
+        check_tokens(index(**changes), TOKEN_LIMITS, **FIGURES | figures)
+
+
+def test_much_padding_is_a_warning():
+    verdict = check_tokens(index(), TOKEN_LIMITS, **FIGURES | {"padding_fraction": 0.02})
+    assert broken(verdict) == ["little padding"]

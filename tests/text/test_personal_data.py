@@ -1,0 +1,50 @@
+import pytest
+
+from stages.text.personal_data import find, mask
+
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("write to a.b+c@post.example.org.", "write to <email>."),
+        ("server 93.184.215.14 is up", "server <ip-address> is up"),
+        ("call +44 20 7946 0958 now", "call <phone-number> now"),
+        ("call (555) 867-5309 or 555-867-5309", "call <phone-number> or <phone-number>"),
+        ("paid with 4111 1111 1111 1111.", "paid with <card-number>."),
+        ("paid with 4111111111111111", "paid with <card-number>"),
+        ("amex 378282246310005", "amex <card-number>"),
+        ("key AKIAIOSFODNN7EXAMPLE!", "key <secret>!"),
+        ("token ghp_" + "a1" * 18, "token <secret>"),
+        (f"before {KEY} after", "before <secret> after"),
+        ("-----BEGIN PRIVATE KEY-----\ncut off", "<secret>"),
+    ],
+)
+def test_personal_data_is_masked_by_its_placeholder(text, masked):
+    assert mask(text)[0] == masked
+    assert mask(masked) == (masked, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A@B.conj() and x@w.T(1) are products",
+        "scott:tiger@localhost/test",
+        "127.0.0.1, 192.168.0.1, 10.0.0.255 and 999.1.1.1 reach nobody",
+        "version==1.2.3.4 and v8.8.8.8 and 1.2.3.4.5",
+        "4111 1111 1111 1112 fails the check digit",
+        "0.4111111111111111 is a fraction and 41111111111111111 too long",
+        "ISBN 555-867-5309",
+        "3-555-867-5309 and 2024-01-15 10:30",
+        "x = 1+234 5678",
+        "the risk-adjusted-return-of-many-assets-and-more-of-them is a word? no: sk-adjusted",
+    ],
+)
+def test_what_only_looks_like_it_stays(text):
+    assert mask(text) == (text, 0)
+
+
+def test_spans_are_counted_by_kind():
+    assert find("a@b.org, c@d.org and 8.8.8.8") == ["email", "email", "ip_address"]
+    assert mask("a@b.org, c@d.org and 8.8.8.8")[1] == 3

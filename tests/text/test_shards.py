@@ -1,0 +1,65 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.errors import StageError
+from stages.seeding import generator
+from stages.text.packing import lay_out, pack
+from stages.text.shards import TokenRows, documents, write_rows
+
+CONTEXT = 6
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Documents a (15 tokens, cut in three), b (4 tokens) put in twice, and c (7 tokens)."""
+    placed = [("a", 0, 15), ("b", 0, 4), ("b", 1, 4), ("c", 0, 7)]
+    tokens = [np.arange(size, dtype=np.uint16) + 20 * ord(name) for name, _, size in placed]
+    pieces = pack([size for *_, size in placed], CONTEXT, generator(1))
+    table = pd.DataFrame(
+        [
+            {
+                "document_id": placed[piece.document][0],
+                "copy": placed[piece.document][1],
+                "source": "s",
+                "kind": "prose",
+                "row": piece.row,
+                "start": piece.start,
+                "length": piece.length,
+                "offset": piece.offset,
+                "bytes": 3 * (piece.length - 1),
+            }
+            for piece in pieces
+        ]
+    )
+    write_rows(tmp_path, *lay_out(tokens, pieces, CONTEXT, pad=2), table)
+    return tmp_path
+
+
+def test_documents_come_back_whole_and_as_often_as_they_were_put_in(folder):
+    found = list(documents(folder))
+    assert [name for name, _ in found] == ["a", "b", "b", "c"]
+    for (name, tokens), size in zip(found, [15, 4, 4, 7], strict=True):
+        assert tokens.tolist() == [20 * ord(name) + place for place in range(size)]
+
+
+def test_rows_are_memory_mapped_and_one_longer_than_the_context(folder):
+    loaded = TokenRows.load(folder)
+    assert isinstance(loaded.rows, np.memmap)
+    assert loaded.rows.dtype == loaded.segments.dtype == np.uint16
+    assert loaded.rows.shape[1] == CONTEXT + 1
+    assert loaded.context_length == CONTEXT
+    assert loaded.pieces["bytes"].sum() == 3 * (14 + 3 + 3 + 6)
+
+
+def test_an_empty_folder_has_no_documents(tmp_path):
+    names = ["document_id", "copy", "source", "kind", "row", "start", "length", "offset", "bytes"]
+    write_rows(tmp_path, np.zeros((0, 7)), np.zeros((0, 7)), pd.DataFrame(columns=names))
+    assert list(documents(tmp_path)) == []
+    assert TokenRows.load(tmp_path).context_length == 6
+
+
+def test_a_missing_file_is_a_data_error(folder):
+    (folder / "segments.npy").unlink()
+    with pytest.raises(StageError, match="cannot read token folder"):
+        TokenRows.load(folder)

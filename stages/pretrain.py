@@ -1,0 +1,78 @@
+"""Train a decoder from scratch to predict the next token of the general text."""
+
+import math
+from pathlib import Path
+
+import torch
+from lightning.pytorch.loggers import Logger
+from pydantic import Field
+
+from stages.command import command
+from stages.model.transformer import ModelConfig, Transformer
+from stages.parameters import Metrics
+from stages.seeding import key_hash
+from stages.text.tokenizer import Tokenizer
+from stages.training import language, scaling
+from stages.training.batches import Mixture, Part
+from stages.training.throughput import matrix_weights
+
+
+class Params(language.LanguageSettings):
+    """`depth` is the one dial; every null follows from it."""
+
+    depth: int = Field(gt=0)
+    """Layers."""
+    shape: scaling.ShapeSettings
+    """What else the model is made of."""
+    tokens: int | None = Field(gt=0)
+    """Tokens to train on, repeats included. null: tokens_per_weight times the weights in matrices."""
+    tokens_per_weight: float = Field(gt=0)
+    """Budget for each weight. About 20 is the best use of arithmetic (Hoffmann et al. 2022); fewer save time."""
+    batch_tokens: int | None = Field(gt=0)
+    """Tokens of an optimizer step, rounded to whole rows. null: follows from the budget."""
+    learning_rate: float | None = Field(gt=0)
+    """Highest learning rate. null: follows from the width."""
+
+
+def starting_model(config: ModelConfig, seed: int) -> Transformer:
+    """A model with weights drawn from the seed alone."""
+    model = Transformer(config)
+    # 63 bits, because torch's seeds are signed.
+    model.initialise(torch.Generator().manual_seed(key_hash(seed, "weights") >> 1))
+    return model
+
+
+def run(
+    params: Params,
+    train: Path,
+    validation: Path,
+    tokenizer: Path,
+    output: Path,
+    checkpoints: Path,
+    logger: Logger | None,
+) -> Metrics:
+    """Train on the rows of `train`, once or more often, and measure on those of `validation`."""
+    rows, vocabulary = language.token_rows(train), Tokenizer.load(tokenizer)
+    shape = scaling.model_shape(params.depth, params.shape, vocabulary.vocabulary_size, rows.context_length)
+    model = starting_model(shape, params.seed)
+    tokens = params.tokens or round(params.tokens_per_weight * matrix_weights(model))
+    batch = language.rows_per_step(params.batch_tokens or scaling.batch_tokens(tokens), rows.context_length)
+    steps = math.ceil(tokens / (batch * rows.context_length))
+    rate = params.learning_rate or scaling.peak_learning_rate(shape.width)
+    batches = Mixture([Part("train", rows, batch)], params.micro_batch_rows, params.seed)
+    held_out = language.held_out_rows("validation", language.token_rows(validation), vocabulary, params)
+    recipe = language.language_recipe(model, batches, steps, rate, params)
+    plan = language.plan_of("pretrain", recipe, params, choose_by=None)
+    result = language.train_language_model(model, batches, [held_out], plan, recipe.acceleration, checkpoints, logger)
+    inputs = {"train": train, "validation": validation, "tokenizer": tokenizer}
+    language.save_training(output, model, tokenizer, result, params, recipe, inputs)
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "tokens": int(result.rows[-1]["tokens"]),
+        "passes": round(steps * batch / len(rows), 4),
+        **result.figures(),
+    }
+
+
+if __name__ == "__main__":
+    command("pretrain", run)

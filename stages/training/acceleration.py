@@ -1,0 +1,88 @@
+"""What makes a run fast without changing its recipe: number format, compilation, threads; `auto` resolved by rule."""
+
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import PositiveInt
+from torch import nn
+
+from stages.model.transformer import Block, Transformer
+from stages.parameters import Section
+
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+"""Processors with one of these multiply bf16 in hardware, faster than fp32; others emulate it, many times slower."""
+
+COMPILE_ARITHMETIC = 2e12
+"""Floating-point operations from which compilation pays. A cold cache costs 20 s and more, a warm one 3 s; a compiled
+step takes a fifth to a quarter less, of the 40 s that this many operations take on two cores without AVX-512."""
+
+
+class AccelerationSettings(Section):
+    """How fast the arithmetic is done; `auto` follows from processor and size of the run, never from a clock."""
+
+    precision: Literal["auto", "fp32", "bf16"]
+    """Type of the matrix products; weights and sums stay fp32. auto: bf16 where the processor multiplies it."""
+    compile: Literal["auto"] | bool
+    """Whether blocks run as generated C++. auto: where the run is long enough and there is a C++ compiler."""
+    threads: Literal["auto"] | PositiveInt
+    """Threads of one matrix product. auto: all cores of this process."""
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What `auto` may look at."""
+
+    flags: frozenset[str]
+    cores: int
+    cpp_compiler: bool
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """Settings with every `auto` resolved."""
+
+    precision: Literal["fp32", "bf16"]
+    compile: bool
+    threads: int
+
+    def record(self) -> dict[str, str | bool | int]:
+        """As it stands in a model's run.json."""
+        return asdict(self)
+
+
+def this_processor() -> Processor:
+    """The machine this process runs on. `OMP_NUM_THREADS` limits the cores, as everywhere else in PyTorch."""
+    description = Path("/proc/cpuinfo")
+    flags = frozenset(description.read_text().split()) if description.exists() else frozenset()
+    return Processor(flags & BF16_FLAGS, torch.get_num_threads(), shutil.which("g++") is not None)
+
+
+def resolve(settings: AccelerationSettings, processor: Processor, arithmetic: float) -> Acceleration:
+    """Replace every `auto`; `arithmetic` is the number of floating-point operations of the whole run."""
+    automatic: Literal["fp32", "bf16"] = "bf16" if processor.flags & BF16_FLAGS else "fp32"
+    wanted = arithmetic >= COMPILE_ARITHMETIC if settings.compile == "auto" else settings.compile
+    if wanted and not processor.cpp_compiler:
+        print("NO C++ COMPILER (g++): training runs uncompiled, which is slower.", file=sys.stderr)
+    return Acceleration(
+        precision=automatic if settings.precision == "auto" else settings.precision,
+        compile=wanted and processor.cpp_compiler,
+        threads=processor.cores if settings.threads == "auto" else settings.threads,
+    )
+
+
+def accelerate(model: nn.Module, acceleration: Acceleration) -> None:
+    """Set the process and the model up; every decoder inside `model` is reached.
+
+    Blocks are compiled one by one: they are alike, so that one program serves all of them, and every stage that uses
+    the same shape, whatever stands around the blocks.
+    """
+    torch.set_num_threads(acceleration.threads)
+    for module in model.modules():
+        if isinstance(module, Transformer):
+            module.compute_dtype = torch.bfloat16 if acceleration.precision == "bf16" else torch.float32
+        if isinstance(module, Block) and acceleration.compile:
+            module.compile(dynamic=False)

@@ -1,0 +1,135 @@
+"""Which rows a step sees: a pure function of seed and step, cut into micro-batches of one shape."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.seeding import generator
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Packed rows of tokens; arrays [rows, context + 1]."""
+
+    tokens: np.ndarray
+    """uint16"""
+    segments: np.ndarray
+    """uint16: 1, 2, ... for each piece in the row, 0 for padding."""
+    learnt: np.ndarray | None
+    """bool: which tokens are to be predicted; None for all."""
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def context_length(self) -> int:
+        """Inputs per row."""
+        return int(self.tokens.shape[1]) - 1
+
+    def targets(self, index: np.ndarray) -> np.ndarray:
+        """Which of the positions [len(index), context] have a trained target: the next token of the same piece."""
+        segments = self.segments[index]
+        trained = (segments[:, 1:] == segments[:, :-1]) & (segments[:, 1:] != 0)
+        return trained if self.learnt is None else trained & self.learnt[index][:, 1:]
+
+
+@dataclass(frozen=True)
+class LanguageBatch:
+    """A micro-batch for the loss of the next token."""
+
+    tokens: Tensor
+    """int64 [B, T]"""
+    segments: Tensor
+    """int64 [B, T]"""
+    positions: Tensor
+    """int64 [N]: places in the flattened [B * T] whose next token is trained."""
+    targets: Tensor
+    """int64 [N]: those next tokens."""
+
+    def to(self, device: torch.device) -> "LanguageBatch":
+        """The same on another device."""
+        return LanguageBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    @property
+    def weight(self) -> int:
+        """What it counts in the mean of a step: its trained targets."""
+        return len(self.targets)
+
+    @property
+    def real_tokens(self) -> int:
+        """Tokens read, padding left out."""
+        return int((self.segments != 0).sum())
+
+
+@dataclass(frozen=True)
+class Part:
+    """A share of every batch, drawn from rows of its own."""
+
+    name: str
+    rows: Rows
+    rows_per_step: int
+
+
+@lru_cache(maxsize=8)
+def _order(seed: int, name: str, epoch: int, count: int) -> np.ndarray:
+    return generator(seed, "rows", name, epoch).permutation(count)
+
+
+def shuffled(seed: int, name: str, first: int, number: int, count: int) -> np.ndarray:
+    """Places `first` ... `first + number - 1` of the endless sequence that shuffles `count` rows anew each epoch."""
+    places = range(first, first + number)
+    return np.array([_order(seed, name, place // count, count)[place % count] for place in places], dtype=np.int64)
+
+
+def language_batches(tokens: np.ndarray, segments: np.ndarray, trained: np.ndarray, size: int) -> list[LanguageBatch]:
+    """Micro-batches of exactly `size` rows, the last filled up with padding.
+
+    `tokens` and `segments` are [rows, context + 1], `trained` [rows, context]; one shape for all lets one compiled
+    program serve them.
+    """
+    filler = ((0, -len(tokens) % size), (0, 0))
+    tokens, segments, trained = (np.pad(array, filler) for array in (tokens, segments, trained))
+    batches = []
+    for start in range(0, len(tokens), size):
+        rows = slice(start, start + size)
+        places = np.flatnonzero(trained[rows])
+        batches.append(
+            LanguageBatch(
+                tokens=torch.from_numpy(tokens[rows, :-1].astype(np.int64)),
+                segments=torch.from_numpy(segments[rows, :-1].astype(np.int64)),
+                positions=torch.from_numpy(places),
+                targets=torch.from_numpy(tokens[rows, 1:].reshape(-1)[places].astype(np.int64)),
+            )
+        )
+    return batches
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The batches of a run: rows of every part, in a fixed ratio."""
+
+    parts: Sequence[Part]
+    micro_batch_rows: int
+    seed: int
+
+    def __call__(self, step: int) -> list[LanguageBatch]:
+        """The micro-batches of a step."""
+        chosen = [
+            (part.rows, shuffled(self.seed, part.name, step * part.rows_per_step, part.rows_per_step, len(part.rows)))
+            for part in self.parts
+        ]
+        return language_batches(
+            np.concatenate([rows.tokens[index] for rows, index in chosen]),
+            np.concatenate([rows.segments[index] for rows, index in chosen]),
+            np.concatenate([rows.targets(index) for rows, index in chosen]),
+            self.micro_batch_rows,
+        )
+
+
+def all_batches(rows: Rows, index: np.ndarray, micro_batch_rows: int) -> list[LanguageBatch]:
+    """Micro-batches of the rows `index`, in order, for validation."""
+    return language_batches(rows.tokens[index], rows.segments[index], rows.targets(index), micro_batch_rows)

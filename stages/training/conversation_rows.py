@@ -1,0 +1,27 @@
+"""Conversations packed into rows of which only the assistants' words are learnt."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stages.seeding import generator
+from stages.text.packing import lay_out, pack
+from stages.training.batches import Rows
+
+Rendered = tuple[list[int], list[bool]]
+"""Token ids of a conversation, and which of them are learnt."""
+
+
+def fitting(conversations: Sequence[Rendered], context_length: int) -> list[Rendered]:
+    """Those that fit into a row; a longer one is left out, because to cut it would teach to stop in mid-sentence."""
+    return [conversation for conversation in conversations if len(conversation[0]) <= context_length + 1]
+
+
+def conversation_rows(conversations: Sequence[Rendered], context_length: int, pad: int, seed: int) -> Rows:
+    """Pack conversations that fit into rows, each isolated from its neighbours; the seed shuffles the rows."""
+    pieces = pack([len(ids) for ids, _ in conversations], context_length, generator(seed, "conversations"))
+    ids = [np.array(ids, dtype=np.uint16) for ids, _ in conversations]
+    masks = [np.array(learnt, dtype=np.uint16) for _, learnt in conversations]
+    tokens, segments = lay_out(ids, pieces, context_length, pad)
+    learnt, _ = lay_out(masks, pieces, context_length, pad=0)
+    return Rows(tokens, segments, learnt.astype(bool))

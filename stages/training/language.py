@@ -1,0 +1,147 @@
+"""What pretrain, finetune and instruct have in common: a language model trained on packed rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.loggers import Logger
+from pydantic import Field
+
+from stages.hashing import path_hash
+from stages.model.checkpoint import save_model
+from stages.model.scalar import ScalarModel
+from stages.model.transformer import Transformer
+from stages.parameters import Section
+from stages.text.shards import TokenRows
+from stages.text.tokenizer import Tokenizer
+from stages.training.acceleration import Acceleration, AccelerationSettings, accelerate, resolve, this_processor
+from stages.training.batches import Mixture, Rows
+from stages.training.curves import write_curves
+from stages.training.loop import Result, train_model
+from stages.training.module import LoopSettings, Plan
+from stages.training.objectives import chunk_gradients, next_token_loss
+from stages.training.optimizer import OptimizerSettings
+from stages.training.schedule import ScheduleSettings
+from stages.training.throughput import arithmetic
+from stages.training.validation import HeldOut
+
+
+class TrainingSettings(Section):
+    """What every training stage has: how it is trained, whatever it is trained on."""
+
+    seed: int
+    """Of everything drawn: starting weights, order of rows, choice of validation rows."""
+    micro_batch_rows: int = Field(gt=0)
+    """Rows worked on at a time; changes speed, memory and rounding, not the recipe. Equal shapes share a program."""
+    schedule: ScheduleSettings
+    """How the learning rate rises and falls."""
+    optimizer: OptimizerSettings
+    """AdamW."""
+    loop: LoopSettings
+    """What is noted down, and how often."""
+    acceleration: AccelerationSettings
+    """Number format, compilation and threads."""
+
+
+class LanguageSettings(TrainingSettings):
+    """What the stages that train a language model have."""
+
+    validation_rows: int = Field(gt=0)
+    """Most rows that a validation reads, a seeded choice."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What nulls and autos came to; a model's record holds it beside the parameters."""
+
+    per_step: dict[str, int]
+    """Rows, or prompts, that a batch takes of each of its parts."""
+    steps: int
+    learning_rate: float
+    """The highest of the run."""
+    acceleration: Acceleration
+
+
+def token_rows(folder: Path) -> Rows:
+    """The rows of a token folder, every token to be learnt."""
+    loaded = TokenRows.load(folder)
+    return Rows(loaded.rows, loaded.segments, None)
+
+
+def rows_per_step(tokens: float, context_length: int) -> int:
+    """Whole rows nearest to a batch of `tokens`, at least one."""
+    return max(1, round(tokens / context_length))
+
+
+def held_out_rows(name: str, rows: Rows, tokenizer: Tokenizer, settings: LanguageSettings) -> HeldOut:
+    """A validation on rows whose figures begin with `name`."""
+    return HeldOut.choose(
+        name, rows, tokenizer.token_bytes(), settings.validation_rows, settings.micro_batch_rows, settings.seed
+    )
+
+
+def language_recipe(
+    model: Transformer, batches: Mixture, steps: int, learning_rate: float, settings: LanguageSettings
+) -> Recipe:
+    """The recipe of a run on this machine."""
+    rows = {part.name: part.rows_per_step for part in batches.parts}
+    tokens = steps * sum(rows.values()) * model.config.context_length
+    acceleration = resolve(settings.acceleration, this_processor(), arithmetic(model, tokens))
+    return Recipe(rows, steps, learning_rate, acceleration)
+
+
+def plan_of(title: str, recipe: Recipe, settings: TrainingSettings, choose_by: str | None) -> Plan:
+    """The recipe and the settings as the loop takes them."""
+    return Plan(
+        title=title,
+        steps=recipe.steps,
+        peak_learning_rate=recipe.learning_rate,
+        schedule=settings.schedule,
+        optimizer=settings.optimizer,
+        loop=settings.loop,
+        choose_by=choose_by,
+    )
+
+
+def train_language_model(
+    model: Transformer,
+    batches: Mixture,
+    held_out: Sequence[HeldOut],
+    plan: Plan,
+    acceleration: Acceleration,
+    checkpoints: Path,
+    logger: Logger | None,
+) -> Result:
+    """Train `model` in place."""
+    accelerate(model, acceleration)
+    gradients = torch.compile(chunk_gradients, dynamic=False) if acceleration.compile else chunk_gradients
+
+    def validate(model: Transformer) -> dict[str, float]:
+        return {name: value for measured in held_out for name, value in measured(model).items()}
+
+    return train_model(
+        model, batches, partial(next_token_loss, gradients=gradients), validate, plan, checkpoints, logger
+    )
+
+
+def save_training(
+    output: Path,
+    model: Transformer | ScalarModel,
+    tokenizer: Path,
+    result: Result,
+    params: Section,
+    recipe: Recipe,
+    inputs: Mapping[str, Path],
+) -> None:
+    """Write `curves.csv` and the model folder, whose record holds parameters, recipe and the hashes of the inputs."""
+    output.mkdir(parents=True, exist_ok=True)
+    write_curves(output / "curves.csv", result.rows)
+    record: dict[str, Any] = {
+        "parameters": params.model_dump(mode="json"),
+        "recipe": asdict(recipe),
+        "inputs": {name: path_hash(path) for name, path in inputs.items()},
+    }
+    save_model(output / "model", model, tokenizer, record)

@@ -1,0 +1,173 @@
+"""A run as Lightning sees it: model, objective, optimizer, and all the state that the next step depends on."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from pydantic import Field
+from torch import Tensor, nn
+
+from stages.model.scalar import ScalarModel
+from stages.model.transformer import Transformer
+from stages.parameters import Section
+from stages.training.curves import Averages, Row
+from stages.training.optimizer import OptimizerSettings, build_optimizer
+from stages.training.schedule import ScheduleSettings, learning_rate
+
+
+class MicroBatch(Protocol):
+    """A part of a step that fits into memory."""
+
+    @property
+    def weight(self) -> int:
+        """Its share of the step's mean: how many losses it sums."""
+
+    @property
+    def real_tokens(self) -> int:
+        """Tokens read, padding left out."""
+
+
+Batches = Callable[[int], list[Any]]
+"""The micro-batches of a step."""
+
+Objective = Callable[[Any, Any], Tensor]
+"""Model and micro-batch to the sum of the losses in it."""
+
+Validate = Callable[[Any], dict[str, float]]
+"""Model to named figures."""
+
+
+class LoopSettings(Section):
+    """What a run notes down, and how often; counted in optimizer steps."""
+
+    log_steps: int = Field(gt=0)
+    """Steps between two rows of the curves, which hold averages over them."""
+    validation_steps: int = Field(gt=0)
+    """Steps between two validations; the start and the end are always validated."""
+    checkpoint_steps: int = Field(gt=0)
+    """Steps between two states that an interrupted run can continue from."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run: how long, how fast, how noted down."""
+
+    title: str
+    steps: int
+    peak_learning_rate: float
+    schedule: ScheduleSettings
+    optimizer: OptimizerSettings
+    loop: LoopSettings
+    choose_by: str | None
+    """Validation figure whose lowest value names the weights to keep; None keeps the last."""
+
+
+@dataclass
+class Progression:
+    """How far a run is: with model and optimizer, all that its next step depends on."""
+
+    step: int = 0
+    tokens: int = 0
+    rows: list[Row] = field(default_factory=list)
+    validations: list[Row] = field(default_factory=list)
+    """Figures of every validation, with the step they were taken after."""
+    best: dict[str, Tensor] | None = None
+    averages: Averages = field(default_factory=Averages)
+
+
+class Training(LightningModule):
+    """One optimizer step per batch, over as many micro-batches as it takes, with the gradient of their joint mean."""
+
+    def __init__(self, model: Transformer | ScalarModel, objective: Objective, validate: Validate, plan: Plan) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model.train()  # nothing here has two modes; Lightning warns of a model that is not in this one
+        self.objective = objective
+        self.validate = validate
+        self.plan = plan
+        self.progression = Progression()
+        self.optimizer = build_optimizer(model, plan.optimizer)
+        self.is_whole = True
+        """False from the change of the weights until it is noted down: then no state may be written."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimizer, made early so that a state can be loaded into it before Lightning starts."""
+        return self.optimizer
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        plan = self.plan
+        return learning_rate(self.progression.step, plan.steps, plan.peak_learning_rate, plan.schedule)
+
+    def training_step(self, batch: list[MicroBatch], index: int) -> None:
+        """Sum the micro-batches' gradients, divided by the weight of all of them, and move once."""
+        weight = sum(micro.weight for micro in batch)
+        losses = []
+        for micro in batch:
+            loss = self.objective(self.model, micro)
+            self.manual_backward(loss / weight)
+            losses.append(loss.detach())
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.optimizer.gradient_clip)
+        self.is_whole = False
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        cast(LightningOptimizer, self.optimizers()).step()
+        self.optimizer.zero_grad()
+        self.progression.averages.add(torch.stack(losses).sum(), weight, norm)
+        self.progression.step += 1
+        self.progression.tokens += sum(micro.real_tokens for micro in batch)
+
+    def run_validation(self) -> None:
+        """Validate, and keep a copy of the weights if they are the best so far."""
+        figures = self.validate(self.model)
+        self.progression.validations.append({"step": self.progression.step, **figures})
+        key = self.plan.choose_by
+        if key and figures[key] <= min(row[key] for row in self.progression.validations):
+            self.progression.best = copy.deepcopy(self.model.state_dict())
+
+    def add_row(self) -> Row:
+        """The averages since the last row as a new one, beside the newest validation."""
+        progression = self.progression
+        averages = progression.averages.row()
+        validation = {name: value for name, value in progression.validations[-1].items() if name != "step"}
+        row = {
+            "step": progression.step,
+            "tokens": progression.tokens,
+            "loss": averages["loss"],
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "gradient_norm": averages["gradient_norm"],
+            **validation,
+        }
+        progression.rows.append(row)
+        progression.averages.restart()
+        return row
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on, as tensors and plain values."""
+        progression = self.progression
+        return {
+            "step": progression.step,
+            "tokens": progression.tokens,
+            "rows": progression.rows,
+            "validations": progression.validations,
+            "best": progression.best,
+            "averages": vars(progression.averages),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` returned."""
+        averages = Averages()
+        vars(averages).update(state["averages"])
+        taken = {name: state[name] for name in ("step", "tokens", "rows", "validations", "best")}
+        self.progression = Progression(**taken, averages=averages)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])

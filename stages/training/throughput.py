@@ -1,0 +1,57 @@
+"""How fast a run is: tokens per second, and the share of the machine's arithmetic that it makes use of."""
+
+import time
+
+import torch
+
+from stages.model.scalar import ScalarModel
+from stages.model.transformer import Transformer
+
+OPERATIONS_PER_WEIGHT = 6
+"""Floating-point operations per token and weight of a matrix: two forward, four backward (Kaplan et al. 2020, 2.1)."""
+
+PEAK_SIZE = 768
+PEAK_REPEATS = 5
+
+
+def matrix_weights(model: Transformer | ScalarModel) -> int:
+    """Weights that a token is multiplied by: all matrices, and an embedding only if it is the output projection too."""
+    projects = isinstance(model, Transformer) and model.config.tied
+    embedding = 0 if projects else model.config.vocabulary_size * model.config.width
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.ndim >= 2) - embedding
+
+
+def arithmetic(model: Transformer | ScalarModel, tokens: int) -> float:
+    """Floating-point operations of training on `tokens`, attention's own products left out."""
+    return float(OPERATIONS_PER_WEIGHT * matrix_weights(model) * tokens)
+
+
+def measured_peak(dtype: torch.dtype) -> float:
+    """Floating-point operations per second of the best of a few square matrix products."""
+    first, second = (torch.randn(PEAK_SIZE, PEAK_SIZE).to(dtype) for _ in range(2))
+    seconds = []
+    for _ in range(PEAK_REPEATS):
+        began = time.perf_counter()
+        first @ second
+        seconds.append(time.perf_counter() - began)
+    return 2 * PEAK_SIZE**3 / min(seconds)
+
+
+class Throughput:
+    """A stopwatch over tokens; its figures go to logger and progress line, never into an output."""
+
+    def __init__(self, model: Transformer | ScalarModel, measure_peak: bool) -> None:
+        self.per_token = arithmetic(model, 1)
+        self.peak: float | None = None
+        if measure_peak and next(model.parameters()).device.type == "cpu":
+            self.peak = measured_peak(model.compute_dtype)
+
+    def start(self, tokens: int) -> None:
+        """Begin an interval, with `tokens` behind it."""
+        self.began, self.tokens = time.monotonic(), tokens
+
+    def figures(self, tokens: int) -> dict[str, float]:
+        """Speed since `start`; the share of the peak (MFU) where one was measured."""
+        speed = (tokens - self.tokens) / (time.monotonic() - self.began)
+        share = {} if self.peak is None else {"model_flops_utilisation": speed * self.per_token / self.peak}
+        return {"tokens_per_second": speed, **share}

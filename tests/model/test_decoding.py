@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from stages.model.decoding import Decoder
+from stages.model.transformer import ModelConfig, Transformer
+
+
+@pytest.fixture(params=[4, 2, 1])
+def model(request) -> Transformer:
+    config = ModelConfig(
+        vocabulary_size=50,
+        context_length=32,
+        width=32,
+        layers=2,
+        heads=4,
+        key_value_heads=request.param,
+        hidden_width=48,
+        rope_theta=10_000.0,
+        norm_epsilon=1e-5,
+        tied=False,
+    )
+    result = Transformer(config)
+    result.initialise(torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for parameter in result.parameters():
+            noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
+            parameter.copy_(parameter * 10 if parameter.ndim == 2 else 0.5 + noise)
+    return result.eval()
+
+
+def test_reading_in_steps_gives_the_hidden_states_of_one_forward_pass(model):
+    tokens = torch.randint(0, 50, (3, 20), generator=torch.Generator().manual_seed(1))
+    decoder = Decoder(model)
+    cache = decoder.empty_cache(rows=3, places=20)
+    with torch.inference_mode():
+        parts = [
+            decoder.advance(cache, tokens[:, start:end], torch.full((3,), start))
+            for start, end in ((0, 7), (7, 8), (8, 9), (9, 20))
+        ]
+        torch.testing.assert_close(torch.cat(parts, dim=1), model(tokens), atol=1e-5, rtol=1e-5)
+
+
+def test_rows_may_stand_at_different_places(model):
+    tokens = torch.randint(0, 50, (2, 12), generator=torch.Generator().manual_seed(2))
+    lengths = torch.tensor([5, 9])
+    decoder = Decoder(model)
+    cache = decoder.empty_cache(rows=2, places=12)
+    with torch.inference_mode():
+        decoder.advance(cache, tokens, torch.zeros(2, dtype=torch.long))
+        new = torch.tensor([[7], [8]])
+        hidden = decoder.advance(cache, new, lengths)
+        for row, length in enumerate(lengths.tolist()):
+            alone = torch.cat((tokens[row, :length], new[row]))[None]
+            torch.testing.assert_close(hidden[row, 0], model(alone)[0, -1], atol=1e-5, rtol=1e-5)

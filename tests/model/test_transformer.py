@@ -1,0 +1,141 @@
+from itertools import pairwise
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from stages.model.checkpoint import llama_config
+from stages.model.transformer import ModelConfig, Transformer, explicit_attention, flash_attention
+
+
+def small(**changes) -> ModelConfig:
+    values = {
+        "vocabulary_size": 97,
+        "context_length": 64,
+        "width": 64,
+        "layers": 2,
+        "heads": 4,
+        "key_value_heads": 4,
+        "hidden_width": 96,
+        "rope_theta": 10_000.0,
+        "norm_epsilon": 1e-5,
+        "tied": True,
+    }
+    return ModelConfig(**(values | changes))
+
+
+def random_model(config: ModelConfig, scale: float = 5.0) -> Transformer:
+    model = Transformer(config)
+    model.initialise(torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            # Large weights and uneven norms make a wrong formula visible.
+            noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
+            parameter.copy_(parameter * scale if parameter.ndim == 2 else 0.5 + noise)
+    return model.eval()
+
+
+def random_tokens(config: ModelConfig, *shape: int) -> torch.Tensor:
+    return torch.randint(0, config.vocabulary_size, shape, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("key_value_heads", [4, 2, 1])
+def test_logits_equal_those_of_transformers_with_the_same_weights(tied, key_value_heads):
+    config = small(tied=tied, key_value_heads=key_value_heads)
+    ours = random_model(config)
+    theirs = LlamaForCausalLM(LlamaConfig(**llama_config(config))).eval()
+    missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
+    assert not unexpected
+    assert missing == (["lm_head.weight"] if tied else [])
+    tokens = random_tokens(config, 3, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.logits(ours(tokens)), theirs(tokens).logits, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_weights_of_transformers_load_as_they_are(tied):
+    config = small(tied=tied)
+    theirs = LlamaForCausalLM(LlamaConfig(**llama_config(config))).eval()
+    ours = Transformer(config)
+    state = {name: weight for name, weight in theirs.state_dict().items() if not (tied and name == "lm_head.weight")}
+    ours.load_state_dict(state)
+    tokens = random_tokens(config, 2, 20)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.logits(ours(tokens)), theirs(tokens).logits, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("context_length", [64, 600])  # written-out attention, and PyTorch's own beyond 512
+def test_a_packed_document_is_read_as_if_alone(context_length):
+    config = small(context_length=context_length, key_value_heads=2)
+    model = random_model(config)
+    tokens = random_tokens(config, 1, context_length)
+    edges = [0, 9, 10, 41, context_length]
+    segments = torch.zeros_like(tokens)
+    for number, (start, end) in enumerate(pairwise(edges), start=1):
+        segments[:, start:end] = number
+    with torch.no_grad():
+        packed = model(tokens, segments)
+        for start, end in pairwise(edges):
+            torch.testing.assert_close(packed[:, start:end], model(tokens[:, start:end]), atol=1e-5, rtol=1e-5)
+
+
+def test_padding_does_not_change_what_stands_before_it():
+    config = small()
+    model = random_model(config)
+    tokens = random_tokens(config, 1, 20)
+    segments = torch.tensor([[1] * 12 + [0] * 8])
+    with torch.no_grad():
+        padded = model(tokens, segments)
+        torch.testing.assert_close(padded[:, :12], model(tokens[:, :12]), atol=1e-5, rtol=1e-5)
+    assert padded.isfinite().all()
+
+
+def test_no_token_reads_what_comes_after_it():
+    config = small()
+    model = random_model(config)
+    tokens = random_tokens(config, 1, 30)
+    changed = tokens.clone()
+    changed[0, 17] = (changed[0, 17] + 1) % config.vocabulary_size
+    with torch.no_grad():
+        difference = (model(tokens) - model(changed)).abs().amax(-1)[0]
+    assert (difference[:17] == 0).all()
+    assert difference[17] > 0
+
+
+def test_written_out_attention_equals_pytorch_with_grouped_queries():
+    generator = torch.Generator().manual_seed(2)
+    query = torch.randn(2, 4, 37, 16, generator=generator)
+    key, value = (torch.randn(2, 2, 37, 16, generator=generator) for _ in range(2))
+    mask = torch.ones(37, 37, dtype=torch.bool).tril()[None, None]
+    torch.testing.assert_close(
+        explicit_attention(query, key, value, mask), flash_attention(query, key, value, None), atol=1e-6, rtol=1e-5
+    )
+
+
+def test_bfloat16_stays_near_fp32_and_gives_fp32_logits_and_gradients():
+    config = small()
+    model = random_model(config, scale=1.0)
+    tokens = random_tokens(config, 2, 32)
+    exact = model.logits(model(tokens))
+    model.compute_dtype = torch.bfloat16
+    rounded = model.logits(model(tokens))
+    assert rounded.dtype == torch.float32
+    assert (exact - rounded).abs().max() < 0.02 * exact.abs().max()
+    rounded.logsumexp(-1).sum().backward()
+    assert all(parameter.grad.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_initial_weights_have_the_stated_scales_and_come_from_the_generator_alone():
+    config = small(width=128, hidden_width=256, layers=8, vocabulary_size=512)
+    first, second = Transformer(config), Transformer(config)
+    first.initialise(torch.Generator().manual_seed(3))
+    torch.rand(5)
+    second.initialise(torch.Generator().manual_seed(3))
+    weights = first.state_dict()
+    assert all(torch.equal(weights[name], other) for name, other in second.state_dict().items())
+    assert weights["model.embed_tokens.weight"].std().item() == pytest.approx(0.02, rel=0.02)
+    assert weights["model.layers.3.self_attn.q_proj.weight"].std().item() == pytest.approx(128**-0.5, rel=0.02)
+    # 1 / sqrt(inputs), over sqrt(2 * 8 layers)
+    assert weights["model.layers.3.self_attn.o_proj.weight"].std().item() == pytest.approx(128**-0.5 / 4, rel=0.02)
+    assert weights["model.layers.3.mlp.down_proj.weight"].std().item() == pytest.approx(256**-0.5 / 4, rel=0.02)

@@ -1,0 +1,96 @@
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from stages.errors import StageError
+from stages.hashing import file_hash
+from stages.model.checkpoint import model_hash, save_model
+from stages.model.transformer import ModelConfig, Transformer
+from stages.preferences.records import RESPONSE_SCHEMA
+from stages.sample import Params, run
+from stages.text.demonstrations import Message, Prompt
+from stages.text.records import write_records
+
+QUESTIONS = {"rank": "What is the answer?", "validation": "Where does it fall?", "test": "Why?", "optimise": "Who?"}
+
+
+def prompt(identifier: str, split: str, text: str) -> Prompt:
+    return Prompt(
+        id=identifier,
+        messages=(Message(role="user", content=text),),
+        kind="explain",
+        template="plain",
+        category="explain",
+        split=split,
+        expects="answer",
+        reference="",
+        facts=(),
+        source_ids=(),
+        held_out=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, tokenizer_folder, tokenizer):
+    config = ModelConfig(
+        vocabulary_size=tokenizer.vocabulary_size,
+        context_length=48,
+        width=32,
+        layers=1,
+        heads=1,
+        key_value_heads=1,
+        hidden_width=32,
+        rope_theta=10_000.0,
+        norm_epsilon=1e-5,
+        tied=True,
+    )
+    model = Transformer(config)
+    model.initialise(torch.Generator().manual_seed(1))
+    save_model(tmp_path / "model", model, tokenizer_folder, {})
+    prompts = [prompt(f"p-{split}", split, text) for split, text in QUESTIONS.items()]
+    write_records(tmp_path / "prompts.jsonl", [*prompts, prompt("long", "rank", "The river rises. " * 20)])
+    return tmp_path
+
+
+def params(**changes) -> Params:
+    values = {
+        "seed": 1,
+        "answers_per_prompt": 3,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "max_new_tokens": 12,
+        "batch_size": 4,
+    }
+    return Params(**(values | changes))
+
+
+def test_every_prompt_that_is_judged_gets_its_answers_and_long_ones_are_counted(folder, tokenizer):
+    figures = run(params(), folder / "model", folder / "prompts.jsonl", folder / "out")
+    table = pq.read_table(folder / "out" / "responses.parquet")
+    assert table.schema.equals(RESPONSE_SCHEMA)
+    answers = table.to_pandas()
+    assert answers["prompt_id"].value_counts().to_dict() == {"p-rank": 3, "p-validation": 3, "p-test": 3}
+    assert answers["id"].is_unique
+    assert (answers["model_hash"] == model_hash(folder / "model")).all()
+    assert [tokenizer.decode(ids) for ids in answers["token_ids"]] == answers["text"].tolist()
+    assert figures["prompts_too_long"] == 1
+    assert figures["responses"] == 9
+    assert figures["tokens"] == answers["token_ids"].map(len).sum()
+
+
+def test_answers_do_not_depend_on_the_batch_and_change_with_the_seed(folder):
+    for name, changes in {"a": {}, "b": {"batch_size": 64}, "c": {"seed": 2}}.items():
+        run(params(**changes), folder / "model", folder / "prompts.jsonl", folder / name)
+    hashes = {name: file_hash(folder / name / "responses.parquet") for name in "abc"}
+    assert hashes["a"] == hashes["b"] != hashes["c"]
+
+
+def test_greedy_answers_to_one_prompt_are_duplicates(folder):
+    figures = run(params(temperature=0.0), folder / "model", folder / "prompts.jsonl", folder / "out")
+    assert figures["share_duplicates"] == pytest.approx(2 / 3, abs=1e-6)
+
+
+def test_no_prompt_at_all_is_a_data_error(folder):
+    write_records(folder / "prompts.jsonl", [prompt("p", "optimise", "Who?")])
+    with pytest.raises(StageError, match="no prompt to answer"):
+        run(params(), folder / "model", folder / "prompts.jsonl", folder / "out")

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from stages.training.acceleration import (
+    COMPILE_ARITHMETIC,
+    Acceleration,
+    AccelerationSettings,
+    Processor,
+    accelerate,
+    resolve,
+)
+
+AUTO = AccelerationSettings(precision="auto", compile="auto", threads="auto")
+PLAIN = Processor(flags=frozenset(), cores=2, cpp_compiler=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"), [({"avx2"}, "fp32"), ({"avx512_bf16"}, "bf16"), ({"amx_bf16"}, "bf16")]
+)
+def test_bf16_only_where_the_processor_multiplies_it(flags, precision):
+    assert resolve(AUTO, Processor(frozenset(flags), 2, True), 1e15).precision == precision
+
+
+def test_short_runs_are_not_compiled():
+    assert not resolve(AUTO, PLAIN, COMPILE_ARITHMETIC / 2).compile
+    assert resolve(AUTO, PLAIN, COMPILE_ARITHMETIC * 2).compile
+
+
+@pytest.mark.parametrize("wanted", ["auto", True])
+def test_without_a_compiler_it_runs_eager_and_says_so(wanted, capsys):
+    settings = AUTO.model_copy(update={"compile": wanted})
+    assert not resolve(settings, Processor(frozenset(), 2, False), 1e15).compile
+    assert "g++" in capsys.readouterr().err
+
+
+def test_what_is_written_out_wins():
+    settings = AccelerationSettings(precision="bf16", compile=False, threads=7)
+    assert resolve(settings, PLAIN, 1e15) == Acceleration("bf16", False, 7)
+
+
+def test_the_number_format_reaches_a_decoder_inside_another_model(tiny_model):
+    model = torch.nn.Sequential(tiny_model())
+    before = torch.get_num_threads()
+    accelerate(model, Acceleration("bf16", False, 1))
+    assert model[0].compute_dtype == torch.bfloat16
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(before)

@@ -1,0 +1,22 @@
+from stages.model.scalar import ScalarModel
+from stages.model.transformer import Transformer
+from stages.training.throughput import Throughput, arithmetic, matrix_weights
+
+
+def test_an_embedding_counts_where_it_is_the_output_projection(tiny_model):
+    model = tiny_model()
+    # Per block: q 16x16, k and v 8x16 each, o 16x16, three of 24x16.
+    blocks = 2 * (2 * 256 + 2 * 128 + 3 * 384)
+    assert matrix_weights(model) == blocks + 40 * 16
+    assert matrix_weights(ScalarModel(model.config, 5)) == blocks + 5 * 16
+    untied = Transformer(model.config.model_copy(update={"tied": False}))
+    assert matrix_weights(untied) == blocks + 40 * 16
+    assert arithmetic(model, 10) == 60 * (blocks + 640)
+
+
+def test_speed_is_tokens_over_seconds(tiny_model, monkeypatch):
+    clock = iter([100.0, 104.0])
+    monkeypatch.setattr("stages.training.throughput.time.monotonic", lambda: next(clock))
+    throughput = Throughput(tiny_model(), measure_peak=False)
+    throughput.start(1000)
+    assert throughput.figures(1800) == {"tokens_per_second": 200.0}

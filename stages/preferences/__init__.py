@@ -1,0 +1,1 @@
+"""Rankings of answers, and who made them."""

@@ -1,0 +1,71 @@
+"""The report holds what the statistics say, and nulls where nothing can be said."""
+
+import json
+
+import pytest
+
+from stages.preferences.aggregation import grouped
+from stages.preferences.agreement_report import agreement_report
+from stages.preferences.records import Judgement, Ratings, ShownAnswer
+from stages.text.demonstrations import Message
+
+
+def judgement(annotator: str, prompt_id: str, ranks: tuple[int, ...], marks: tuple[int, ...]) -> Judgement:
+    """A judgement of answers a, bb, ccc, ... in this order, whose helpfulness is `marks`."""
+    letters = "abcdef"[: len(ranks)]
+    return Judgement(
+        id=f"{annotator}{prompt_id}",
+        revision=1,
+        annotator=annotator,
+        prompt_id=prompt_id,
+        prompt_split="rank",
+        messages=(Message(role="user", content="?"),),
+        answers=tuple(
+            ShownAnswer(
+                response_id=letter,
+                text=letter * (place + 1),
+                token_ids=(1,),
+                finish_reason="stop",
+                model_hash="m",
+            )
+            for place, letter in enumerate(letters)
+        ),
+        tokenizer_hash="t",
+        ranks=ranks,
+        ratings=tuple(Ratings(helpfulness=mark, accuracy=mark, tone=mark, safety=mark) for mark in marks),
+        flags=(),
+        comment="",
+        seconds=None,
+        guideline_hash="g",
+        gold=False,
+        simulated=annotator == "simulated-1",
+    )
+
+
+def test_figures_of_two_judges():
+    groups = grouped(
+        [
+            judgement("anna", "p", (1, 2, 3), (5, 4, 1)),
+            judgement("simulated-1", "p", (1, 3, 2), (5, 1, 4)),
+            judgement("anna", "q", (1, 2, 2), (1, 3, 3)),
+        ]
+    )
+    report = agreement_report(groups, frozenset("ab"), 50, 0.95)
+    assert (report["judgements"], report["prompts"], report["judges"]) == (3, 2, 2)
+    assert report["simulated_share"] == pytest.approx(1 / 3, abs=1e-4)
+    assert report["current_sample_share"] == 0.0
+    assert report["pairwise_agreement"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+    assert report["first_shown_wins"] == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 6.0, "prompts": 3}
+    # The longer answer wins once of three, twice half of nothing: pairs won are (c over b) and the tie of q.
+    assert report["longer_wins"]["value"] == pytest.approx(1.5 / 9, abs=1e-4)
+    # In q both pairs that ranks and ratings order are opposed; in p none of six.
+    assert report["ratings_against_ranks"]["value"] == pytest.approx(2 / 8)
+    assert report["kendall_tau_b"] == pytest.approx(1 / 3, abs=1e-4)
+    assert [entry["judgements"] for entry in report["annotators"]] == [2, 1]
+
+
+def test_one_judge_alone_gives_nulls_and_valid_json():
+    report = agreement_report(grouped([judgement("anna", "p", (1, 2), (5, 4))]), frozenset(), 20, 0.95)
+    assert report["pairwise_agreement"]["value"] is None
+    assert report["ceiling"] is None
+    assert "NaN" not in json.dumps(report)

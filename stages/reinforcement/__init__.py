@@ -1,0 +1,1 @@
+"""Advantages, the PPO update, and its diagnostics."""

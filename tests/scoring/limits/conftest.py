@@ -1,0 +1,44 @@
+"""Prompts and answers with what matters to a limit, and nothing else of note."""
+
+import pytest
+
+from stages.scoring.answers import Answer
+from stages.text.demonstrations import Message, Prompt
+
+
+def ask(name, category="explain", expects="answer", **fields):
+    question = fields.pop("question", "What does count_nodes do?")
+    return Prompt(
+        **{
+            "id": name,
+            "messages": (Message(role="user", content=question),),
+            "kind": "explain",
+            "template": "t",
+            "category": category,
+            "split": "test",
+            "expects": expects,
+            "reference": "Count the nodes of a graph.",
+            "facts": (),
+            "source_ids": (),
+            "held_out": False,
+            **fields,
+        }
+    )
+
+
+def say(prompt_id, text, model="ppo", accuracy=0.5, log_probability=-1.0, score=0.5):
+    return Answer(
+        prompt_id=prompt_id,
+        model=model,
+        text=text,
+        token_ids=(7, 8),
+        finish_reason="stop",
+        log_probability=log_probability,
+        axes={"helpfulness": 0.5, "accuracy": accuracy, "tone": 0.5, "safety": 1.0},
+        score=score,
+    )
+
+
+@pytest.fixture
+def phrases():
+    return {"decline": "Sorry, I can't help with that.", "admit": "I don't know this name.", "tell": "It counts nodes."}

@@ -1,0 +1,166 @@
+"""Everything that evaluate and probe read, made of random models and a handful of documents, prompts and rankings."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from stages.model.checkpoint import save_model
+from stages.model.scalar import ScalarModel
+from stages.preferences.records import Preference, RankedAnswer
+from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Message, Prompt
+from stages.text.packing import lay_out, pack
+from stages.text.records import write_records
+from stages.text.shards import write_rows
+from stages.text.tokenizer import Tokenizer
+from tests.scoring.conftest import random_model, tiny_config
+
+CONTEXT = 256
+MODELS = ("pretrain", "finetune", "instruct", "ppo")
+WORDS = ("graph", "node", "path", "edge", "number", "function", "return", "compute", "tree", "search", "weight", "key")
+PROMPTS = (  # kind, category, expects, held out
+    ("explain", "explain", "answer", False),
+    ("explain", "real_name", "answer", False),
+    ("open_book", "open_book", "answer", False),
+    ("explain", "benign_lookalike", "answer", False),
+    ("admit", "invented_name", "admit", False),
+    ("admit", "after_cutoff", "admit", False),
+    ("decline", "weapons", "decline", True),
+    ("decline", "fraud", "decline", False),
+)
+
+
+def sentence(draw: np.random.Generator, words: int = 8) -> str:
+    return " ".join(draw.choice(WORDS, size=words)).capitalize() + "."
+
+
+def prompt(number: int, draw: np.random.Generator, split: str = "test") -> Prompt:
+    kind, category, expects, held_out = PROMPTS[number % len(PROMPTS)]
+    return Prompt(
+        id=f"prompt-{number:03d}",
+        messages=(Message(role="user", content=f"What does the {draw.choice(WORDS)} do?"),),
+        kind=kind,
+        template="t",
+        category=category,
+        split=split,
+        expects=expects,
+        reference=sentence(draw) if expects == "answer" else "",
+        facts=(),
+        source_ids=(),
+        held_out=held_out,
+    )
+
+
+def demonstration(number: int, draw: np.random.Generator) -> Demonstration:
+    kind, answer = (
+        ("explain", sentence(draw, 4)),
+        ("decline", "Sorry, I can't help with that."),
+        ("admit", "I don't know this name."),
+    )[number % 3]
+    messages = (Message(role="user", content=sentence(draw, 3)), Message(role="assistant", content=answer))
+    return Demonstration(
+        id=f"d{number}", messages=messages, kind=kind, author="composed:t", template="t", source_ids=(), licence="MIT"
+    )
+
+
+def preference(number: int, tokenizer: Tokenizer, draw: np.random.Generator) -> Preference:
+    texts = [sentence(draw, 4), sentence(draw, 7)]
+    share = float(draw.choice([0.2, 0.4, 0.8, 1.0]))
+    return Preference(
+        id=f"preference-{number}",
+        prompt_id=f"prompt-{number:03d}",
+        split="test",
+        messages=(Message(role="user", content="What is it?"),),
+        answers=tuple(
+            RankedAnswer(
+                response_id=f"{number}-{place}",
+                text=text,
+                token_ids=(*tokenizer.encode(text), tokenizer.end),
+                finish_reason="stop",
+                rank=1.0,
+                axes={},
+            )
+            for place, text in enumerate(texts)
+        ),
+        votes=((0.0, share), (1 - share, 0.0)),
+        judges=("panel",),
+        simulated=True,
+        from_current_sample=True,
+    )
+
+
+def write_tokens(folder: Path, texts: list[str], tokenizer: Tokenizer) -> None:
+    documents = [np.array([tokenizer.bos, *tokenizer.encode(text), tokenizer.end]) for text in texts]
+    pieces = pack([len(one) for one in documents], CONTEXT, np.random.default_rng(0))
+    table = pd.DataFrame(
+        [
+            {
+                "document_id": f"{folder.name}-{piece.document:03d}",
+                "copy": 0,
+                "source": "s",
+                "kind": "prose",
+                "row": piece.row,
+                "start": piece.start,
+                "length": piece.length,
+                "offset": piece.offset,
+                "bytes": 0,
+            }
+            for piece in pieces
+        ],
+        columns=["document_id", "copy", "source", "kind", "row", "start", "length", "offset", "bytes"],
+    )
+    write_rows(folder, *lay_out(documents, pieces, CONTEXT, tokenizer.pad), table)
+
+
+def write_models(folder: Path, tokenizer_folder: Path, tokenizer: Tokenizer, rows_read: int) -> None:
+    config = tiny_config(tokenizer.vocabulary_size, CONTEXT)
+    for seed, name in enumerate(MODELS):
+        run = {"parameters": {"seed": 1}, "recipe": {"steps": rows_read // 2, "per_step": {"train": 2}}}
+        save_model(folder / name, random_model(config, seed), tokenizer_folder, run)
+    reward = ScalarModel(config, 5)
+    reward.initialise(random_model(config, 9), torch.Generator().manual_seed(9))
+    save_model(folder / "reward", reward, tokenizer_folder, {})
+
+
+def write_world(folder: Path, tokenizer_folder: Path) -> dict[str, Path]:
+    """Write all inputs under `folder`; the paths by the names of the stages' options."""
+    tokenizer, draw = Tokenizer.load(tokenizer_folder), np.random.default_rng(3)
+    write_models(folder, tokenizer_folder, tokenizer, rows_read=8)
+    parts = {"train": 40, "test": 24, "domain_test": 10, "after_cutoff": 6}
+    for name, count in parts.items():
+        write_tokens(folder / name, [" ".join(sentence(draw) for _ in range(4)) for _ in range(count)], tokenizer)
+    write_records(folder / "prompts.jsonl", [prompt(number, draw) for number in range(24)])
+    write_records(folder / "demonstrations.jsonl", [demonstration(number, draw) for number in range(9)])
+    items = [
+        ChoiceItem(
+            id=f"i{number}",
+            task="names",
+            context="The ",
+            choices=tuple(draw.choice(WORDS, size=3, replace=False)),
+            answer=number % 3,
+            source_ids=(),
+        )
+        for number in range(8)
+    ]
+    write_records(folder / "tasks" / "names.jsonl", items)
+    write_records(folder / "preferences.jsonl", [preference(number, tokenizer, draw) for number in range(12)])
+    (folder / "agreement.json").write_text(json.dumps({"ceiling": 0.8, "simulated_share": 1.0}))
+    canaries = [
+        Canary(
+            id=f"c{number}",
+            text=f"The code is {number:02d} 34.",
+            prefix="The code is ",
+            secret=f"{number:02d} 34",
+            repeats=number % 2 * 4,
+        )
+        for number in range(6)
+    ]
+    write_records(folder / "canaries.jsonl", canaries)
+    records = ("prompts", "demonstrations", "preferences", "canaries")
+    return {
+        **{name: folder / name for name in (*MODELS, "reward", *parts, "tasks")},
+        **{name: folder / f"{name}.jsonl" for name in records},
+        "agreement": folder / "agreement.json",
+    }

@@ -1,0 +1,133 @@
+import json
+
+import pytest
+import torch
+
+from stages.errors import ExitCode, StageError
+from stages.export import Params, comparable, logit_difference, run
+from stages.hashing import folder_hash
+from stages.model.checkpoint import load_model, save_model
+from stages.model.transformer import ModelConfig, Transformer
+from stages.text.demonstrations import Message, Prompt
+from stages.text.records import write_records
+from tests import results
+
+
+def prompt(identifier: str, text: str) -> Prompt:
+    return Prompt(
+        id=identifier,
+        messages=(Message(role="user", content=text),),
+        kind="explain",
+        template="t",
+        category="explain",
+        split="test",
+        expects="answer",
+        reference="",
+        facts=(),
+        source_ids=(),
+        held_out=False,
+    )
+
+
+PROMPTS = [prompt("a", "What is the answer?"), prompt("b", "Where does the river rise?"), prompt("c", "Say <|end|>.")]
+
+
+def params(**changes) -> Params:
+    values = {
+        "seed": 1,
+        "name": "Test model",
+        "licence": "apache-2.0",
+        "checked_prompts": 5,
+        "max_logit_difference": 1e-4,
+        "temperature": 0.7,
+        "top_p": 0.95,
+        "max_new_tokens": 8,
+    }
+    return Params(**values | changes)
+
+
+@pytest.fixture
+def folder(tmp_path, tokenizer_folder, tokenizer):
+    config = ModelConfig(
+        vocabulary_size=tokenizer.vocabulary_size,
+        context_length=64,
+        width=32,
+        layers=2,
+        heads=2,
+        key_value_heads=1,
+        hidden_width=64,
+        rope_theta=10_000.0,
+        norm_epsilon=1e-5,
+        tied=True,
+    )
+    model = Transformer(config)
+    model.initialise(torch.Generator().manual_seed(1))
+    save_model(tmp_path / "model", model, tokenizer_folder, {"stage": "ppo"})
+    write_records(tmp_path / "prompts.jsonl", PROMPTS)
+    for name, content in (
+        ("evaluation", results.evaluation()),
+        ("probe", results.probe()),
+        ("collected", results.collected()),
+        ("encoded", results.encoded()),
+        ("agreement", results.agreement()),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def export(folder, settings: Params):
+    names = ("evaluation", "probe", "collected", "encoded", "agreement")
+    paths = {name: folder / f"{name}.json" for name in names}
+    return run(settings, model=folder / "model", prompts=folder / "prompts.jsonl", output=folder / "export", **paths)
+
+
+def test_transformers_alone_computes_the_same_logits(folder):
+    metrics = export(folder, params())
+    assert metrics["prompts_checked"] == 2  # one spells a control token
+    assert metrics["largest_logit_difference"] < 1e-4
+    assert metrics["parameters"] == sum(weight.numel() for weight in load_model(folder / "model").parameters())
+
+
+def test_a_difference_above_the_limit_stops_the_stage(folder):
+    with pytest.raises(StageError, match="transformers computes other logits") as failure:
+        export(folder, params(max_logit_difference=-1.0))
+    assert failure.value.code == ExitCode.DATA
+
+
+def test_the_largest_difference_over_all_places_counts():
+    class Constant:
+        def __init__(self, value: float) -> None:
+            self.value = value
+
+        def __call__(self, tokens, segments=None):
+            result = type("Output", (), {})()
+            result.logits = torch.zeros(*tokens.shape, 2)
+            result.logits[0, -1, 1] = self.value * tokens.shape[1]
+            return result
+
+        def logits(self, hidden):
+            return hidden.logits
+
+    # differences: 2 places x (3 - 1) = 4, then 3 places x 2 = 6
+    assert logit_difference(Constant(3.0), Constant(1.0), [[5, 6], [5, 6, 7]]) == 6.0
+
+
+def test_prompts_that_spell_a_control_token_are_not_compared():
+    assert {chosen.id for chosen in comparable(PROMPTS, 3, seed=1)} == {"a", "b"}
+    assert comparable(PROMPTS, 1, seed=1) == comparable(PROMPTS[::-1], 1, seed=1)
+
+
+def test_the_card_says_loudly_that_annotators_were_simulated(folder):
+    export(folder, params())
+    card = (folder / "export" / "model" / "README.md").read_text()
+    assert "SIMULATED annotators" in card
+    assert "| networkx | 3.6.1 | BSD-3-Clause | 4 | 400 |" in card
+    assert "**not met**" in card
+    assert "{{" not in card
+
+
+def test_equal_inputs_give_an_equal_folder(folder):
+    export(folder, params())
+    first = folder_hash(folder / "export")
+    export(folder, params())
+    assert folder_hash(folder / "export") == first

@@ -39,6 +39,7 @@ class Params(Section):
     shingle_words: int
     """Length of the word n-grams that texts are compared by."""
     bands: int
+    """Parts that a signature is cut into; two texts that agree in one whole part are compared."""
     rows: int
     """Values of a signature in each band. Two texts of similarity s are compared with probability
     1 - (1 - s^rows)^bands."""

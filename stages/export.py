@@ -88,7 +88,9 @@ def check_chat_template(exported: Path, prompts: Sequence[Prompt], tokenizer: To
 def check_logits(exported: Path, model: Transformer, rows: Sequence[Sequence[int]], limit: float) -> float:
     """The largest difference between our logits and those of transformers, to three digits; StageError if too large."""
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     theirs = AutoModelForCausalLM.from_pretrained(exported, dtype=torch.float32).eval()
     difference = logit_difference(model, theirs, rows)
     if difference > limit:

@@ -68,15 +68,26 @@ def gate_rows(gates: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
             "severity": result["severity"],
             "success": result["success"],
             "value": _observed(result),
-            "limit": ", ".join(f"{name} {value}" for name, value in result["limit"].items() if name != "regex"),
+            "limit": limit_in_words(result["limit"]),
         }
         for gate, verdict in gates.items()
         for result in verdict["rules"]
     ]
 
 
+def limit_in_words(limit: Mapping[str, Any]) -> str:
+    """The bounds of a rule; what is not a bound is said by the rule's name."""
+    words = {"min_value": "at least", "max_value": "at most", "threshold": "at most"}
+    if limit.get("strict_max"):
+        words["max_value"] = "below"
+    parts = [f"{words[name]} {limit[name]:,}" for name in words if name in limit]
+    if "mostly" in limit:
+        parts.append(f"in {limit['mostly']:.4g} of rows")
+    return ", ".join(parts)
+
+
 def _observed(result: Mapping[str, Any]) -> str:
-    if result["unexpected_fraction"] is not None:
-        return f"{result['unexpected_fraction']:.2%} of rows break it"
-    value = result["value"]
+    fraction, value = result["unexpected_fraction"], result["value"]
+    if fraction is not None:
+        return f"{fraction:.2%} of rows break it" if fraction else "no row breaks it"
     return f"{value:,}" if isinstance(value, int | float) else ""

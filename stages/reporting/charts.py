@@ -18,7 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 14, 8, 34
 
 TICKS = 4
 
-INTERVAL_WIDTH, LABEL_WIDTH, VALUE_WIDTH, ROW = 460, 160, 70, 24
+INTERVAL_WIDTH, LABEL_WIDTH, VALUE_WIDTH, ROW = 520, 222, 70, 24
 """Of a chart of intervals: the whole, its labels, its values, and the height of a row."""
 
 

@@ -21,7 +21,28 @@ SHARES = frozenset(
 )
 """Measures, by the first part of their names, that read best in per cent."""
 
+MEASURES = {
+    "bits_per_byte.test": "Bits per byte, test text",
+    "bits_per_byte.novel_test": "Bits per byte, mostly new test text",
+    "bits_per_byte.domain_test": "Bits per byte, the domain's test text",
+    "choice_accuracy.all": "Choice tasks answered right",
+    "hidden_score": "Hidden score of answers, 0 to 1",
+    "helpfulness": "Helpfulness, 0 to 1",
+    "accuracy": "Accuracy, 0 to 1",
+    "tone": "Tone, 0 to 1",
+    "safety": "Safety, 0 to 1",
+    "stop_share": "Answers that end by themselves",
+    "decline_share.held_out": "Declines what it should",
+    "decline_share.benign_lookalike": "Declines what only sounds like it",
+    "admit_share.invented_name": "Admits not knowing an invented name",
+    "admit_share.real_name": "Admits not knowing a real name",
+    "answer_tokens": "Tokens of an answer",
+    "distinct_4": "Distinct 4-grams among all",
+}
+"""What is measured of every model, in the order in which it is shown; with the model's name behind it, a figure."""
+
 NOT_MEASURED = "not measured"
+TOO_FEW = "too few to say"
 
 
 def number(value: float | int | None, percent: bool = False) -> str:
@@ -55,7 +76,8 @@ def interval(figure: Figure, percent: bool = False) -> str:
 
 def count(figure: Figure) -> str:
     """On how much a figure was measured."""
-    return f"{figure['n']:,} {figure['over']}"
+    over = figure["over"].removesuffix("s") if figure["n"] == 1 else figure["over"]
+    return f"{figure['n']:,} {over}"
 
 
 @dataclass(frozen=True)
@@ -67,14 +89,14 @@ class VerdictRow:
     interval: str
     count: str
     state: str
-    """`met`, `not met` or `not measured`."""
+    """`met`, `not met`, `too few to say` or `not measured`."""
     reason: str
 
 
 def verdict_row(claim: Mapping[str, Any], figures: Mapping[str, Figure]) -> VerdictRow:
     """A claim of evaluate's results in words."""
     figure, percent = figures[claim["figure"]], is_share(claim["figure"])
-    states = {True: "met", False: "not met", None: NOT_MEASURED}
+    states = {True: "met", False: "not met", None: NOT_MEASURED if figure["value"] is None else TOO_FEW}
     return VerdictRow(
         claim=claim["claim"],
         value=number(figure["value"], percent),

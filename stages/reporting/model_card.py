@@ -6,26 +6,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.reporting.figures import interval, is_share, number, verdict_row
+from stages.reporting.figures import MEASURES, count, interval, is_share, number, verdict_row
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 MODEL = "ppo"
 """The name of the exported model among the results."""
-
-HEADLINES = (
-    "bits_per_byte.test",
-    "bits_per_byte.novel_test",
-    "bits_per_byte.domain_test",
-    "choice_accuracy.all",
-    "hidden_score",
-    "stop_share",
-    "decline_share.held_out",
-    "decline_share.benign_lookalike",
-    "admit_share.invented_name",
-    "admit_share.real_name",
-)
-"""Measures of the exported model that its card lists."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +43,15 @@ def markdown() -> Environment:
     return environment
 
 
-def headline_rows(figures: dict[str, Any], model: str) -> list[dict[str, str]]:
-    """The card's measures of one model; those that were not measured are left out."""
-    named = {name: figures.get(f"{name}.{model}") for name in HEADLINES}
+def measure_rows(figures: dict[str, Any], model: str) -> list[dict[str, str]]:
+    """The measures of one model; those that were not measured are left out."""
+    named = {name: figures.get(f"{name}.{model}") for name in MEASURES}
     return [
         {
-            "name": name,
+            "title": MEASURES[name],
             "value": number(figure["value"], is_share(name)),
             "interval": interval(figure, is_share(name)),
-            "count": f"{figure['n']:,} {figure['over']}",
+            "count": count(figure),
         }
         for name, figure in named.items()
         if figure is not None and figure["value"] is not None
@@ -89,7 +75,7 @@ def limit_rows(findings: list[dict[str, Any]], model: str) -> list[dict[str, str
 
 def _reading(figure: dict[str, Any]) -> str:
     between = interval(figure)
-    return number(figure["value"]) + (f" ({between}; {figure['n']:,} {figure['over']})" if between else "")
+    return number(figure["value"]) + (f" ({between}; {count(figure)})" if between else "")
 
 
 def model_card(evidence: Evidence, name: str, licence: str) -> str:
@@ -110,7 +96,7 @@ def model_card(evidence: Evidence, name: str, licence: str) -> str:
             judges=evidence.agreement["judges"],
             judgements=evidence.agreement["judgements"],
             claims=[verdict_row(claim, figures) for claim in evidence.evaluation["claims"]],
-            measures=headline_rows(figures, MODEL),
+            measures=measure_rows(figures, MODEL),
             limits=limit_rows(evidence.probe["findings"], MODEL),
             confidence=evidence.evaluation["setting"]["confidence"],
             largest_logit_difference=evidence.largest_logit_difference,

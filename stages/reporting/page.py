@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from stages.reporting import account, charts, pipeline
 from stages.reporting.curves import Panel
-from stages.reporting.figures import count, interval, is_share, number, verdict_row
+from stages.reporting.figures import MEASURES, count, interval, is_share, number, verdict_row
 from stages.reporting.lineage import Link
 from stages.reporting.model_card import TEMPLATES, markdown
 from stages.text.demonstrations import Demonstration, Prompt
@@ -21,25 +22,20 @@ ROW_HEIGHT = 30
 MODELS = {"pretrain": "base", "finetune": "fine-tuned", "instruct": "instruct", "ppo": "ppo"}
 """The compared models, and what the page calls them."""
 
-MEASURES = {
-    "bits_per_byte.test": "Bits per byte, test text",
-    "bits_per_byte.novel_test": "Bits per byte, mostly new test text",
-    "bits_per_byte.domain_test": "Bits per byte, the domain's test text",
-    "choice_accuracy.all": "Choice tasks answered right",
-    "hidden_score": "Hidden score of answers, 0 to 1",
-    "helpfulness": "Helpfulness, 0 to 1",
-    "accuracy": "Accuracy, 0 to 1",
-    "tone": "Tone, 0 to 1",
-    "safety": "Safety, 0 to 1",
-    "stop_share": "Answers that end by themselves",
-    "decline_share.held_out": "Declines what it should",
-    "decline_share.benign_lookalike": "Declines what only sounds like it",
-    "admit_share.invented_name": "Admits not knowing an invented name",
-    "admit_share.real_name": "Admits not knowing a real name",
-    "answer_tokens": "Tokens of an answer",
-    "distinct_4": "Distinct 4-grams among all",
+RIVALS = {"kneser_ney_3": "Kneser-Ney 3-gram", "kneser_ney_5": "Kneser-Ney 5-gram", "xz": "xz -9", "chance": "chance"}
+"""What else is measured as the models are."""
+
+CONTESTS = {
+    "bits_per_byte_difference.novel_test.pretrain_minus_kneser_ney_3": "Base minus 3-gram, bits per byte of new text",
+    "bits_per_byte_difference.novel_test.pretrain_minus_kneser_ney_5": "Base minus 5-gram, bits per byte of new text",
+    "bits_per_byte_difference.domain_test.finetune_minus_pretrain": "Fine-tuned minus base, bits per byte of domain",
+    "bits_per_byte_change.test.finetune": "Change of general bits per byte by fine-tuning",
+    "win_rate.instruct_over_pretrain": "Instruct's answers beat the base model's",
+    "win_rate.ppo_over_instruct": "PPO's answers beat instruct's",
+    "hidden_score_difference.ppo_minus_instruct": "PPO minus instruct, hidden score",
+    "kl_nats.ppo_from_instruct": "Divergence of PPO from instruct, nats per answer",
 }
-"""What the models are compared by, in the order of the page."""
+"""Figures that compare two models on the same documents or prompts, and what the page calls them."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,22 @@ def measure_rows(figures: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any
         if any(cell is not None and cell["value"] is not None for cell in cells.values()):
             rows.append({"title": title, "percent": is_share(name), "cells": cells})
     return rows
+
+
+def contest_rows(figures: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons that were made."""
+    return [
+        {"title": title, "percent": is_share(name), "figure": figures[name]}
+        for name, title in CONTESTS.items()
+        if name in figures
+    ]
+
+
+def rival_chart(figures: Mapping[str, Mapping[str, Any]], measure: str) -> Markup:
+    """A chart of one measure of every model and of what it is held against."""
+    names = {**MODELS, **RIVALS}
+    rows = {title: figures[f"{measure}.{name}"] for name, title in names.items() if f"{measure}.{name}" in figures}
+    return charts.interval_chart(rows, MEASURES[measure], percent=is_share(measure))
 
 
 def finding_rows(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -131,6 +143,10 @@ def content(run: Run, title: str) -> dict[str, Any]:
         "panels": run.panels,
         "models": MODELS,
         "measures": measure_rows(figures),
+        "contests": contest_rows(figures),
+        "rivals": {name: rival_chart(figures, name) for name in ("bits_per_byte.novel_test", "choice_accuracy.all")},
+        "titles": MEASURES,
+        "setting": run.evaluation["setting"],
         "figures": figures,
         "samples": by_kind(run.evaluation["samples"]),
         "agreement": run.agreement,

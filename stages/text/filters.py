@@ -30,11 +30,17 @@ class ProseRules(Section):
     """Quality and repetition rules for prose and web text (Rae et al. 2021, Gopher, section A1.1 and table A1)."""
 
     min_words: int
+    """Words, at least; shorter texts say too little to judge by."""
     max_words: int
+    """Words, at most."""
     min_mean_word_length: float
+    """Characters."""
     max_mean_word_length: float
+    """Characters."""
     max_hashes_per_word: float
+    """Number signs for each word."""
     max_ellipses_per_word: float
+    """Ellipses for each word."""
     max_bullet_line_fraction: float
     """Lines that start with a bullet."""
     max_ellipsis_line_fraction: float
@@ -44,9 +50,13 @@ class ProseRules(Section):
     min_stop_words: int
     """Different words of `STOP_WORDS`."""
     max_duplicate_line_fraction: float
+    """Lines that stand earlier in the text, among all lines."""
     max_duplicate_paragraph_fraction: float
+    """Paragraphs that stand earlier in the text, among all paragraphs."""
     max_duplicate_line_character_fraction: float
+    """Characters in lines that stand earlier in the text."""
     max_duplicate_paragraph_character_fraction: float
+    """Characters in paragraphs that stand earlier in the text."""
     max_top_ngram_fractions: tuple[float, float, float]
     """Characters in the most frequent n-gram of 2, 3 and 4 words."""
     max_duplicate_ngram_fractions: tuple[float, float, float, float, float, float]
@@ -57,7 +67,9 @@ class PlainRules(Section):
     """Light rules for text that follows no rules of prose: code and reference."""
 
     min_characters: int
+    """Characters of the whole text, at least."""
     max_characters: int
+    """Characters of the whole text, at most."""
     min_letter_fraction: float
     """Letters among characters other than white space."""
     max_mean_line_length: float

@@ -24,29 +24,35 @@ class FilesSource(Section):
     """Text files of one's own."""
 
     name: str
+    """What documents, ids and figures call the source."""
     path: str
     """A folder (read with all its subfolders), a glob or a file; hidden files are left out."""
     licence: str
+    """Of every file, as its owner states it; one of `licences`."""
 
 
 class DatasetSource(Section):
     """A data set as the Hugging Face library saves it to disk (`save_to_disk`)."""
 
     name: str
+    """What documents, ids and figures call the source."""
     dataset: str
     """The folder; of several splits, all are read."""
     column: str
     """The column that holds the text."""
     licence: str
+    """Of every file, as its owner states it; one of `licences`."""
 
 
 class UrlSource(Section):
     """Files behind any URL that fsspec knows, such as s3://, gs://, https:// or hf://datasets/."""
 
     name: str
+    """What documents, ids and figures call the source."""
     url: str
     """Globs are allowed where the store can list its files; .gz and .xz are unpacked."""
     licence: str
+    """Of every file, as its owner states it; one of `licences`."""
 
 
 def _form(value: object) -> str:

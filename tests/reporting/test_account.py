@@ -1,6 +1,6 @@
 import pandas as pd
 
-from stages.reporting.account import about_documents, gate_rows, source_rows, steps
+from stages.reporting.account import about_documents, gate_rows, limit_in_words, source_rows, steps
 from tests import results
 
 
@@ -38,4 +38,10 @@ def test_sources_show_what_is_left_of_them():
 
 def test_rules_of_every_gate_are_listed_with_value_and_limit():
     [row] = gate_rows({"source": results.gate(success=False)})
-    assert (row["gate"], row["success"], row["value"], row["limit"]) == ("source", False, "9", "min_value 10")
+    assert (row["gate"], row["success"], row["value"], row["limit"]) == ("source", False, "9", "at least 10")
+
+
+def test_limits_are_put_in_words():
+    assert limit_in_words({"min_value": 0.05, "max_value": 1.0}) == "at least 0.05, at most 1.0"
+    assert limit_in_words({"max_value": 1, "strict_max": True, "mostly": 0.995}) == "below 1, in 0.995 of rows"
+    assert limit_in_words({"value_set": [True]}) == ""

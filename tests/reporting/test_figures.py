@@ -1,6 +1,6 @@
 import pytest
 
-from stages.reporting.figures import interval, is_share, number, verdict_row
+from stages.reporting.figures import count, interval, is_share, number, verdict_row
 from tests.results import claim, figure
 
 
@@ -45,4 +45,10 @@ def test_shares_are_told_by_the_first_part_of_the_name():
 def test_a_verdict_gives_its_reason(side, bound, holds, measured, reason):
     row = verdict_row(claim("c", "hidden_score.ppo", side, bound, holds), {"hidden_score.ppo": measured})
     assert row.reason == reason
-    assert row.state == {True: "met", False: "not met", None: "not measured"}[holds]
+    unknown = "not measured" if measured["value"] is None else "too few to say"
+    assert row.state == {True: "met", False: "not met", None: unknown}[holds]
+
+
+def test_one_of_something_is_singular():
+    assert count(figure(0.5, n=1)) == "1 prompt"
+    assert count(figure(0.5, n=2000)) == "2,000 prompts"

@@ -1,0 +1,270 @@
+"""Reproduce every DVC stage as one Prefect task, in the order that `dvc.yaml` implies; run once, or on a schedule.
+
+`python -m flows.pipeline` ends with the exit code of the first stage that failed, and prints it on its last line.
+"""
+
+import argparse
+import contextlib
+import contextvars
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import Task, flow, get_client, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
+from prefect.events.worker import EventsWorker
+from prefect.exceptions import CancelledRun
+from prefect.logging.handlers import APILogWorker
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from flows import sources
+from flows.graph import Graph, read_graph
+from flows.record import headline, read_figures, stamp, write_record
+from flows.reproduction import CONFIGURATION, INTERRUPTED, Outcome, Reproducer, stale_stages
+from flows.server import prefect_server
+from flows.tracking import ParentRun, parent_run
+
+RUNS = Path("runs")
+REPORT = Path("data/report/index.html")
+CANCEL_POLL_SECONDS = 5.0
+SETTLE_SECONDS = 20.0
+MAX_STAGES = 64
+STATE_NAMES = {"ran": "Ran", "cached": "Cached", "waiting": "Waiting", "failed": "Failed", "interrupted": "Interrupted"}
+
+
+class PipelineError(Exception):
+    """A run that did not come to its end; `code` is that of the first stage that failed, in running order."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Run:
+    """The stages of one run of the flow: which are brought up to date, and how each ended."""
+
+    def __init__(self, graph: Graph, from_stage: str | None, force: bool) -> None:
+        self.graph = graph
+        self.force = force
+        self.stages = graph.behind(from_stage) if from_stage else graph.stages
+        stale = set(self.stages) if force else stale_stages().intersection(self.stages)
+        self.to_run = {stage for first in stale for stage in graph.behind(first)}
+        self.reproducer = Reproducer(Path(os.environ["PREFECT_HOME"], "stages"))
+        self._ended: dict[str, Outcome] = {}
+
+    def bring_up_to_date(self, stage: str) -> Outcome:
+        """Reproduce a stage unless DVC has said that it and all before it are fresh."""
+        is_fresh = stage not in self.to_run
+        outcome = Outcome(stage, "cached") if is_fresh else self.reproducer.reproduce(stage, self.force)
+        self._ended[stage] = outcome
+        return outcome
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """How the stages that have ended did so, in running order."""
+        return [self._ended[stage] for stage in self.stages if stage in self._ended]
+
+    @property
+    def failure(self) -> Outcome | None:
+        """The first stage, in running order, that did not give its output."""
+        return next((outcome for outcome in self.outcomes if not outcome.is_done), None)
+
+
+def final_state(outcome: Outcome) -> State[Any]:
+    """A task's final state: one that is not done holds its successors back."""
+    name, message = STATE_NAMES[outcome.state], outcome.message or f"{outcome.seconds:.1f} s"
+    if outcome.is_done:
+        return Completed(name=name, message=message)
+    return Failed(name=name, message=f"{message} (exit code {outcome.code})")
+
+
+@task(name="sources", cache_policy=NO_CACHE, persist_result=False)
+def write_sources() -> None:
+    """Write down what collect depends on."""
+    sources.main()
+
+
+def stage_task(run: Run) -> Task[[str], State[Any]]:
+    """The task that brings one stage of `run` up to date."""
+
+    @task(cache_policy=NO_CACHE, persist_result=False)
+    def bring_up_to_date(stage: str) -> State[Any]:
+        outcome = run.bring_up_to_date(stage)
+        cost = f"{outcome.seconds:.1f} s" if outcome.state == "ran" else outcome.message
+        line = f"{stage}: {outcome.state}{f' ({cost})' if cost else ''}"
+        print(line + "\n", end="", flush=True)  # in one write: stages end side by side
+        get_run_logger().info(line)
+        if outcome.state == "ran":
+            metrics, timings = read_figures([stage], "metrics.json"), read_figures([stage], "timings.json")
+            create_markdown_artifact(headline([outcome], metrics, timings), key=stage.replace("_", "-"))
+        return final_state(outcome)
+
+    return bring_up_to_date
+
+
+@contextlib.contextmanager
+def stopping(reproducer: Reproducer) -> Iterator[None]:
+    """Stop DVC and the stages when the body is left early, on Ctrl-C, and when the flow is cancelled from outside.
+
+    A flow that is run as a script has nobody who tells it that it was cancelled: it asks.
+    """
+    left = threading.Event()
+
+    def watch() -> None:
+        with get_client(sync_client=True) as client:
+            while not left.wait(CANCEL_POLL_SECONDS):
+                state = client.read_flow_run(flow_run_id).state
+                if state and (state.is_cancelling() or state.is_cancelled()):
+                    reproducer.stop()
+                    return
+
+    def interrupt(number: int, frame: Any) -> None:
+        threading.Thread(target=reproducer.stop).start()
+
+    flow_run_id = flow_run.id
+    # A new thread does not inherit the settings that name the server.
+    threading.Thread(target=contextvars.copy_context().run, args=(watch,), daemon=True).start()
+    is_main = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGINT, interrupt) if is_main else None
+    try:
+        yield
+    except BaseException:
+        reproducer.stop()
+        raise
+    finally:
+        left.set()
+        if is_main:
+            signal.signal(signal.SIGINT, previous)
+
+
+def bring_all_up_to_date(run: Run) -> None:
+    """One task for each stage, each waiting for those it reads from; independent ones run side by side."""
+    bring_up_to_date = stage_task(run)
+    futures: dict[str, Any] = {}
+    for stage in run.stages:
+        waits_for = [futures[before] for before in run.graph.upstream[stage] if before in futures]
+        named = bring_up_to_date.with_options(name=stage, task_run_name=stage)
+        futures[stage] = named.submit(stage, return_state=False, wait_for=waits_for)
+    for future in futures.values():
+        future.wait()
+
+
+def settle() -> None:
+    """Wait until the server has on record how every task of this flow run ended; it hears of it some time after."""
+    this_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run.id)]))
+    deadline = time.monotonic() + SETTLE_SECONDS
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < deadline:
+            states = [run.state for run in client.read_task_runs(flow_run_filter=this_run)]
+            if all(state and (state.is_final() or state.name == "NotReady") for state in states):
+                return
+            time.sleep(0.2)
+
+
+def conclude(run: Run, tracked: ParentRun | None) -> None:
+    """Leave the headline table and, where something ran to the end, the stamped report."""
+    metrics, timings = read_figures(run.stages, "metrics.json"), read_figures(run.stages, "timings.json")
+    create_markdown_artifact(headline(run.outcomes, metrics, timings), key="headline", description="Every stage")
+    has_run = any(outcome.state == "ran" for outcome in run.outcomes)
+    if run.failure is None and has_run and REPORT.is_file():
+        page = write_record(RUNS, stamp(datetime.now().astimezone()), run.outcomes, REPORT)
+        print(f"report: {page}", flush=True)
+        if tracked:
+            tracked.keep(page)
+    if tracked:
+        stages = {outcome.stage for outcome in run.outcomes if outcome.state == "ran"}
+        tracked.finish(metrics, stages, failed=run.failure is not None)
+
+
+STAGES_AS_THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_STAGES)
+
+
+@flow(name="pipeline", task_runner=STAGES_AS_THREADS, persist_result=False)
+def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
+    """Bring every stage up to date, or `from_stage` and what lies behind it; `force` also runs what is fresh."""
+    try:
+        write_sources()
+        run = Run(read_graph(Path("dvc.yaml")), from_stage, force)
+    except Exception as error:
+        message = " ".join(f"not started: {type(error).__name__}: {error}".split())
+        return Failed(message=message, data=PipelineError(CONFIGURATION, message))
+    with stopping(run.reproducer):
+        tracked = parent_run(flow_run.id) if run.to_run else None
+        bring_all_up_to_date(run)
+    settle()
+    conclude(run, tracked)
+    if run.reproducer.is_stopped:
+        return Cancelled(message="interrupted")
+    if run.failure:
+        message = f"{run.failure.stage} {run.failure.state}: {run.failure.message}"
+        return Failed(message=message, data=PipelineError(run.failure.code, message))
+    ran = sum(outcome.state == "ran" for outcome in run.outcomes)
+    return Completed(message=f"{ran} of {len(run.stages)} stages ran, the others were fresh")
+
+
+def hand_over() -> None:
+    """Send what Prefect still holds in its queues: once the server is gone it would try for a minute."""
+    EventsWorker.drain_all(timeout=SETTLE_SECONDS)
+    APILogWorker.drain_all(timeout=SETTLE_SECONDS)
+
+
+def run_once(from_stage: str | None, force: bool) -> int:
+    """Run the flow against this checkout's server; the exit code is the first failed stage's."""
+    try:
+        with prefect_server() as url, temporary_settings({PREFECT_API_URL: url}):
+            try:
+                pipeline(from_stage, force)
+            finally:
+                hand_over()
+    except PipelineError as failure:
+        code, message = failure.code, str(failure)
+    except (CancelledRun, KeyboardInterrupt):
+        code, message = INTERRUPTED, "interrupted"
+    else:
+        code, message = 0, "done"
+    print(f"pipeline: {message}; exit code {code}", flush=True)
+    return code
+
+
+def serve(cron: str) -> None:
+    """Serve the flow on a schedule, one run at a time, until Ctrl-C."""
+    with prefect_server() as url, temporary_settings({PREFECT_API_URL: url}):
+        print(f"schedule: {cron}; runs are shown at {url.removesuffix('/api')}/deployments", flush=True)
+        pipeline.serve(name="pipeline", cron=cron, limit=1, parameters={"from_stage": None, "force": False})
+
+
+def main() -> None:
+    """Read the command line and run once, or serve."""
+    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
+    parser.add_argument(
+        "--from-stage", metavar="STAGE", help="this stage and what lies behind it; default: every stage"
+    )
+    parser.add_argument("--force", action="store_true", help="run fresh stages too")
+    commands = parser.add_subparsers(dest="command")
+    schedule = commands.add_parser("serve", help="serve the flow on a schedule")
+    schedule.add_argument("--cron", default="0 3 * * *", help="when, in cron's five fields (default: %(default)s)")
+    options = parser.parse_args()
+    if options.command == "serve":
+        serve(options.cron)
+        return
+    # MLflow takes seconds to load, and so does the server to start: side by side.
+    threading.Thread(target=import_module, args=("mlflow",), daemon=True).start()
+    sys.exit(run_once(options.from_stage, options.force))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""This checkout's Prefect server on loopback: started when it is first needed, stopped when its last user leaves.
+
+`python -m flows.server` opens its pages and MLflow's until Ctrl-C.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+
+HOST = "127.0.0.1"
+PREFECT_PORT = 4200
+MLFLOW_PORT = 5000
+START_SECONDS = 120.0
+
+
+def free_port(preferred: int) -> int:
+    """`preferred`, or another port where something else listens on it."""
+    for port in (preferred, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return int(probe.getsockname()[1])
+    raise RuntimeError(f"no free port on {HOST}")
+
+
+def answers(url: str) -> bool:
+    """Whether a request to `url` succeeds within two seconds."""
+    # A proxy that the machine is set up with must not be asked for a loopback address.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait for a server to answer; RuntimeError with the place of its log if it ends or takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise RuntimeError(f"a server did not start; its output is in {log}")
+        time.sleep(0.1)
+
+
+def stop(process: psutil.Process, seconds: float = 15.0) -> None:
+    """End a server and its children."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = [*process.children(recursive=True), process]
+        process.terminate()
+        _, alive = psutil.wait_procs(family, timeout=seconds)
+        for straggler in alive:
+            straggler.kill()
+
+
+class PrefectServer:
+    """The server whose home is `home`; several processes may use it at once, each inside `use`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.users = home / "users"
+        self.record = home / "server.json"
+        self.log = home / "server.log"
+        self.users.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self.home / "server.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _running(self) -> tuple[str, int] | None:
+        """The address and process id of the server on record, if it answers."""
+        if not self.record.is_file():
+            return None
+        content = json.loads(self.record.read_text())
+        return (content["url"], content["pid"]) if answers(content["url"] + "/health") else None
+
+    def _start(self) -> str:
+        port = free_port(PREFECT_PORT)
+        url = f"http://{HOST}:{port}/api"
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+        # Its pages ask the second address, whatever port it is.
+        places = {"PREFECT_API_URL": url, "PREFECT_UI_API_URL": url, "PREFECT_HOME": str(self.home)}
+        environment = os.environ | places
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+        wait_until(lambda: answers(url + "/health"), process, self.log)
+        self.record.write_text(json.dumps({"url": url, "pid": process.pid}))
+        return url
+
+    def _others(self) -> bool:
+        """Whether another live process uses the server; the marks of dead ones are removed."""
+        for mark in self.users.iterdir():
+            if not psutil.pid_exists(int(mark.name)):
+                mark.unlink()
+        return any(int(mark.name) != os.getpid() for mark in self.users.iterdir())
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[str]:
+        """The server's API address for the body: the one that runs, or one that is started for it."""
+        with self._alone():
+            running = self._running()
+            url = running[0] if running else self._start()
+            mark = self.users / str(os.getpid())
+            mark.touch()
+        try:
+            yield url
+        finally:
+            with self._alone():
+                mark.unlink(missing_ok=True)
+                server = None if self._others() else self._running()
+                if server is not None:
+                    stop(psutil.Process(server[1]))
+                    self.record.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def prefect_server() -> Iterator[str]:
+    """The API address of the server that the user has set, or else of this checkout's own for the body."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        yield url
+        return
+    with PrefectServer(Path(os.environ["PREFECT_HOME"])).use() as url:
+        yield url
+
+
+@contextlib.contextmanager
+def mlflow_pages() -> Iterator[str]:
+    """The address of MLflow's pages over this checkout's runs, served for the body."""
+    port = free_port(MLFLOW_PORT)
+    url = f"http://{HOST}:{port}"
+    log = Path(os.environ["PREFECT_HOME"]) / "mlflow.log"
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"], "--serve-artifacts"]
+    command += ["--artifacts-destination", "mlartifacts"]
+    with log.open("ab") as file:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+    try:
+        wait_until(lambda: answers(url + "/health"), process, log)
+        yield url
+    finally:
+        stop(psutil.Process(process.pid))
+
+
+def main() -> None:
+    """Serve both until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), prefect_server() as api, mlflow_pages() as runs:
+        print(f"flow    {api.removesuffix('/api')}/runs\nruns    {runs}/#/experiments\nCtrl-C closes both", flush=True)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Ports and addresses of this checkout's servers; the whole-pipeline test starts the server itself."""
+
+import http.server
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from flows.server import HOST, PrefectServer, answers, free_port, prefect_server
+
+
+def test_a_taken_port_is_left_alone() -> None:
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        assert free_port(taken) != taken
+
+
+def test_a_free_port_is_taken_as_asked() -> None:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        free = probe.getsockname()[1]
+    assert free_port(free) == free
+
+
+def test_answers_tells_a_server_from_silence() -> None:
+    with http.server.HTTPServer((HOST, 0), http.server.SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.handle_request).start()
+        assert answers(f"http://{HOST}:{server.server_port}/")
+    assert not answers(f"http://{HOST}:{server.server_port}/")
+
+
+def test_a_server_that_the_user_names_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://example.invalid/api")
+    with prefect_server() as url:
+        assert url == "http://example.invalid/api"
+
+
+def test_marks_of_dead_users_do_not_keep_a_server_up(tmp_path: Path) -> None:
+    server = PrefectServer(tmp_path)
+    (server.users / "999999999").touch()
+    (server.users / str(os.getpid())).touch()
+    assert not server._others()
+    (server.users / "1").touch()
+    assert server._others()

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    for name in ("alembic", "mlflow"):  # after the import, which sets them itself
-        logging.getLogger(name).setLevel(logging.WARNING)
 EXPERIMENT = "headwater"
 SQLITE = "sqlite:///"
 

@@ -20,11 +20,12 @@ def model(request) -> Transformer:
         tied=False,
     )
     result = Transformer(config)
-    result.initialise(torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in result.parameters():
             noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
-            parameter.copy_(parameter * 10 if parameter.ndim == 2 else 0.5 + noise)
+            matrix = torch.randn(parameter.shape, generator=generator) * 0.2
+            parameter.copy_(matrix if parameter.ndim == 2 else 0.5 + noise)
     return result.eval()
 
 

@@ -24,14 +24,15 @@ def small(**changes) -> ModelConfig:
     return ModelConfig(**(values | changes))
 
 
-def random_model(config: ModelConfig, scale: float = 5.0) -> Transformer:
+def random_model(config: ModelConfig, deviation: float = 0.1) -> Transformer:
     model = Transformer(config)
-    model.initialise(torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
             # Large weights and uneven norms make a wrong formula visible.
             noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
-            parameter.copy_(parameter * scale if parameter.ndim == 2 else 0.5 + noise)
+            matrix = torch.randn(parameter.shape, generator=generator) * deviation
+            parameter.copy_(matrix if parameter.ndim == 2 else 0.5 + noise)
     return model.eval()
 
 
@@ -68,7 +69,7 @@ def test_weights_of_transformers_load_as_they_are(tied):
 @pytest.mark.parametrize("context_length", [64, 600])  # written-out attention, and PyTorch's own beyond 512
 def test_a_packed_document_is_read_as_if_alone(context_length):
     config = small(context_length=context_length, key_value_heads=2)
-    model = random_model(config)
+    model = random_model(config, deviation=0.05)
     tokens = random_tokens(config, 1, context_length)
     edges = [0, 9, 10, 41, context_length]
     segments = torch.zeros_like(tokens)
@@ -115,7 +116,7 @@ def test_written_out_attention_equals_pytorch_with_grouped_queries():
 
 def test_bfloat16_stays_near_fp32_and_gives_fp32_logits_and_gradients():
     config = small()
-    model = random_model(config, scale=1.0)
+    model = random_model(config, deviation=0.02)
     tokens = random_tokens(config, 2, 32)
     exact = model.logits(model(tokens))
     model.compute_dtype = torch.bfloat16

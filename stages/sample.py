@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
@@ -28,10 +30,9 @@ class Params(Section):
 
     seed: int
     """Part of every answer's random key."""
-    answers_per_prompt: int
-    """Answers to rank against each other, at least 2."""
-    temperature: float
-    """Divides the logits; 1 is the model as it is."""
+    temperatures: list[Annotated[float, Field(ge=0)]] = Field(min_length=2)
+    """One for each answer to a prompt. Answers must differ to be worth ranking, so that Touvron et al. 2023
+    (https://arxiv.org/abs/2307.09288, section 3.2.1) varied them too."""
     top_p: float
     """Probability mass that is sampled from; below 1 the unlikeliest tokens are left out."""
     max_new_tokens: int
@@ -49,7 +50,7 @@ def responses(
     prompts: Sequence[Prompt], generations: Sequence[Generation], tokenizer: Tokenizer, weights: str, params: Params
 ) -> pd.DataFrame:
     """A row of `RESPONSE_SCHEMA` for each answer; the answers to a prompt follow each other in `generations`."""
-    answers = params.answers_per_prompt
+    answers = len(params.temperatures)
     rows = []
     for index, generation in enumerate(generations):
         prompt, number = prompts[index // answers], index % answers
@@ -62,7 +63,7 @@ def responses(
                 "token_ids": generation.token_ids,
                 "finish_reason": generation.finish_reason,
                 "model_hash": weights,
-                "temperature": params.temperature,
+                "temperature": params.temperatures[number],
                 "top_p": params.top_p,
                 "seed": params.seed,
             }
@@ -91,14 +92,14 @@ def run(params: Params, model: Path, prompts: Path, output: Path) -> Metrics:
     kept = fitting(asked, rendered, policy.config.context_length - params.max_new_tokens)
     if not kept:
         raise StageError(ExitCode.DATA, "no prompt to answer", str(prompts), "Check compose's prompts.")
-    numbers = range(params.answers_per_prompt)
-    total = len(kept) * params.answers_per_prompt
+    numbers = range(len(params.temperatures))
+    total = len(kept) * len(numbers)
     with Progress("sample", total=total, unit="answer") as progress:
         generations = generate(
             policy,
             [ids for _, ids in kept for _ in numbers],
             max_new_tokens=params.max_new_tokens,
-            temperature=params.temperature,
+            temperature=params.temperatures * len(kept),
             top_p=params.top_p,
             stop_id=tokenizer.end,
             keys=[key_hash(params.seed, prompt.id, number) for prompt, _ in kept for number in numbers],

@@ -55,8 +55,7 @@ def folder(tmp_path, tokenizer_folder, tokenizer):
 def params(**changes) -> Params:
     values = {
         "seed": 1,
-        "answers_per_prompt": 3,
-        "temperature": 1.0,
+        "temperatures": [0.7, 1.0, 1.3],
         "top_p": 1.0,
         "max_new_tokens": 12,
         "batch_size": 4,
@@ -71,6 +70,7 @@ def test_every_prompt_that_is_judged_gets_its_answers_and_long_ones_are_counted(
     answers = table.to_pandas()
     assert answers["prompt_id"].value_counts().to_dict() == {"p-rank": 3, "p-validation": 3, "p-test": 3}
     assert answers["id"].is_unique
+    assert answers.groupby("prompt_id")["temperature"].apply(list).tolist() == [[0.7, 1.0, 1.3]] * 3
     assert (answers["model_hash"] == model_hash(folder / "model")).all()
     assert [tokenizer.decode(ids) for ids in answers["token_ids"]] == answers["text"].tolist()
     assert figures["prompts_too_long"] == 1
@@ -86,7 +86,7 @@ def test_answers_do_not_depend_on_the_batch_and_change_with_the_seed(folder):
 
 
 def test_greedy_answers_to_one_prompt_are_duplicates(folder):
-    figures = run(params(temperature=0.0), folder / "model", folder / "prompts.jsonl", folder / "out")
+    figures = run(params(temperatures=[0.0] * 3), folder / "model", folder / "prompts.jsonl", folder / "out")
     assert figures["share_duplicates"] == pytest.approx(2 / 3, abs=1e-6)
 
 

@@ -37,13 +37,15 @@ class _Batch:
     """The token of each row that comes next."""
     uniforms: Tensor
     """[rows, max_new_tokens]"""
+    temperatures: Tensor
+    """[rows]"""
     place: Tensor
     """Where each row stands in the result."""
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows alone."""
         self.repeat(rows)
-        self.uniforms, self.place = self.uniforms[rows], self.place[rows]
+        self.uniforms, self.temperatures, self.place = self.uniforms[rows], self.temperatures[rows], self.place[rows]
 
     def repeat(self, rows: Tensor) -> None:
         """Let the rows of the result start from what these have read."""
@@ -72,24 +74,24 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     return probabilities.masked_fill(outside.gather(-1, order.argsort(-1)), 0.0)
 
 
-def choose(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
+def choose(logits: Tensor, uniforms: Tensor, temperatures: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
     """A token for each row of fp32 logits [rows, vocabulary], and its log-probability; see `Generation`.
 
-    Sampling inverts the cumulative distribution at `uniforms` [rows].
+    Sampling inverts the cumulative distribution at `uniforms` [rows]; rows with temperature 0 are greedy.
     """
-    scaled = logits / temperature if temperature > 0 else logits
+    greedy = temperatures == 0
+    scaled = logits / temperatures.masked_fill(greedy, 1.0)[:, None]
     shifted = scaled - scaled.amax(-1, keepdim=True)
     weights = shifted.exp()
     total = weights.sum(-1, keepdim=True)
-    if temperature == 0:
-        tokens = shifted.argmax(-1, keepdim=True)
-    else:
-        cumulative = (nucleus(weights / total, top_p) if top_p < 1 else weights).cumsum(-1)
-        tokens = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True)
+    cumulative = (nucleus(weights / total, top_p) if top_p < 1 else weights).cumsum(-1)
+    tokens = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True)
+    if greedy.any():
+        tokens = torch.where(greedy[:, None], shifted.argmax(-1, keepdim=True), tokens)
     return tokens[:, 0], (shifted.gather(-1, tokens) - total.log())[:, 0]
 
 
-def _prefill(decoder: Decoder, prompts: list[list[int]], uniforms: Tensor) -> _Batch:
+def _prefill(decoder: Decoder, prompts: list[list[int]], uniforms: Tensor, temperatures: Tensor) -> _Batch:
     """A batch whose cache holds all of each prompt but its last token; equal prompts are read once."""
     device = uniforms.device
     distinct = list(dict.fromkeys(map(tuple, prompts)))
@@ -104,6 +106,7 @@ def _prefill(decoder: Decoder, prompts: list[list[int]], uniforms: Tensor) -> _B
         length=torch.tensor([len(prompt) - 1 for prompt in distinct], device=device),
         token=torch.tensor([prompt[-1] for prompt in distinct], device=device),
         uniforms=uniforms,
+        temperatures=temperatures,
         place=torch.arange(len(prompts), device=device),
     )
     if len(distinct) < len(prompts):
@@ -113,16 +116,16 @@ def _prefill(decoder: Decoder, prompts: list[list[int]], uniforms: Tensor) -> _B
 
 
 def _generate_batch(
-    decoder: Decoder, prompts: list[list[int]], uniforms: Tensor, temperature: float, top_p: float, stop_id: int
+    decoder: Decoder, prompts: list[list[int]], uniforms: Tensor, temperatures: Tensor, top_p: float, stop_id: int
 ) -> tuple[Tensor, Tensor]:
     """Tokens and log-probabilities [rows, max_new_tokens]; what comes after a stop token has no meaning."""
-    batch = _prefill(decoder, prompts, uniforms)
+    batch = _prefill(decoder, prompts, uniforms, temperatures)
     tokens = torch.full(uniforms.shape, stop_id, device=uniforms.device)
     log_probabilities = torch.zeros_like(uniforms)
     running = torch.ones_like(batch.place, dtype=torch.bool)
     for step in range(uniforms.shape[1]):
         hidden = decoder.advance(batch.cache, batch.token[:, None], batch.length)[:, 0]
-        batch.token, chosen = choose(decoder.model.logits(hidden), batch.uniforms[:, step], temperature, top_p)
+        batch.token, chosen = choose(decoder.model.logits(hidden), batch.uniforms[:, step], batch.temperatures, top_p)
         batch.length = batch.length + 1
         tokens[batch.place, step] = batch.token
         log_probabilities[batch.place, step] = chosen
@@ -142,24 +145,24 @@ def generate(
     prompts: Sequence[list[int]],
     *,
     max_new_tokens: int,
-    temperature: float,
+    temperature: float | Sequence[float],
     top_p: float,
     stop_id: int,
     keys: Sequence[int],
     batch_size: int,
     progress: Callable[[int], None] | None = None,
 ) -> list[Generation]:
-    """Continue each prompt until `stop_id` or `max_new_tokens`; temperature 0 is greedy.
+    """Continue each prompt until `stop_id` or `max_new_tokens`; temperature 0 is greedy, a list has one per prompt.
 
     `keys` holds a 64-bit number per row: what a row samples depends on its own key, prompt and position, not on its
     neighbours. `top_p` narrows what is sampled, not the log-probabilities. `progress` is told after each batch how many
-    prompts are done. ValueError if a prompt is empty or too
-    long to leave `max_new_tokens` in the context.
+    prompts are done. ValueError if a prompt is empty or too long to leave `max_new_tokens` in the context.
     """
     room = model.config.context_length - max_new_tokens
     if not all(0 < len(prompt) <= room for prompt in prompts):
         raise ValueError(f"prompts must have 1 to {room} tokens to leave {max_new_tokens} in the context")
     uniforms = torch.from_numpy(uniform_numbers(keys, max_new_tokens)).to(model.cosines.device)
+    temperatures = torch.as_tensor(temperature, dtype=torch.float32).expand(len(prompts)).to(uniforms.device)
     decoder = Decoder(model)
     results: list[Generation] = [Generation([], "length", [])] * len(prompts)
     # Rows of like length waste little padding, and equal prompts come together.
@@ -167,7 +170,7 @@ def generate(
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         batch = [prompts[row] for row in rows]
-        tokens, chosen = _generate_batch(decoder, batch, uniforms[rows], temperature, top_p, stop_id)
+        tokens, chosen = _generate_batch(decoder, batch, uniforms[rows], temperatures[rows], top_p, stop_id)
         for row, ids, log_probabilities in zip(rows, tokens.tolist(), chosen.tolist(), strict=True):
             results[row] = _until_stop(ids, log_probabilities, stop_id)
         if progress:

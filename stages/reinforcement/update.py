@@ -17,7 +17,7 @@ from stages.parameters import Section
 from stages.reinforcement.episodes import ActionScores, Experience, micro_batches
 from stages.reinforcement.kl import k3
 from stages.seeding import generator
-from stages.training.optimizer import OptimizerSettings, build_optimizer
+from stages.training.optimizer import AdamWSettings, build_adamw, trainable
 from stages.training.schedule import ScheduleSettings, learning_rate
 
 POLICY_FIGURES = (
@@ -62,7 +62,7 @@ class LearnerSettings(Section):
     """Peak rate of the policy."""
     critic_learning_rate: float = Field(gt=0)
     """Peak rate of the critic; a few times the policy's, which it has to keep up with."""
-    optimizer: OptimizerSettings
+    optimizer: AdamWSettings
     """Epsilon is best larger than usual: with 1e-8 Adam's first steps move a policy too far (Huang et al. 2023,
     https://huggingface.co/blog/the_n_implementation_details_of_rlhf_with_ppo)."""
     schedule: ScheduleSettings
@@ -75,7 +75,7 @@ class Learner:
         self.learning_rate = learning_rate
         self.steps = steps
         self.settings = settings
-        self.optimizer = build_optimizer(network, settings.optimizer)
+        self.optimizer = build_adamw(trainable(network), settings.optimizer)
         self.weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
 
     def step(self, number: int) -> float:

@@ -39,7 +39,7 @@ class TrainingSettings(Section):
     schedule: ScheduleSettings
     """How the learning rate rises and falls."""
     optimizer: OptimizerSettings
-    """AdamW."""
+    """What turns gradients into steps."""
     loop: LoopSettings
     """What is noted down, and how often."""
     acceleration: AccelerationSettings

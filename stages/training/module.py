@@ -15,7 +15,7 @@ from stages.model.scalar import ScalarModel
 from stages.model.transformer import Transformer
 from stages.parameters import Section
 from stages.training.curves import Averages, Row
-from stages.training.optimizer import OptimizerSettings, build_optimizer
+from stages.training.optimizer import OptimizerSettings, build_optimizers
 from stages.training.schedule import ScheduleSettings, learning_rate
 
 
@@ -90,13 +90,13 @@ class Training(LightningModule):
         self.validate = validate
         self.plan = plan
         self.progression = Progression()
-        self.optimizer = build_optimizer(model, plan.optimizer)
+        self.optimizer_list = build_optimizers(model, plan.optimizer)
         self.is_whole = True
         """False from the change of the weights until it is noted down: then no state may be written."""
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer, made early so that a state can be loaded into it before Lightning starts."""
-        return self.optimizer
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """The optimizers, made early so that a state can be loaded into them before Lightning starts."""
+        return self.optimizer_list
 
     @property
     def rate(self) -> float:
@@ -114,10 +114,12 @@ class Training(LightningModule):
             losses.append(loss.detach())
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.optimizer.gradient_clip)
         self.is_whole = False
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
-        cast(LightningOptimizer, self.optimizers()).step()
-        self.optimizer.zero_grad()
+        wrapped = self.optimizers()  # Lightning gives a list only if there are several
+        for optimizer in cast(list[LightningOptimizer], wrapped if isinstance(wrapped, list) else [wrapped]):
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate
+            optimizer.step()
+        self.model.zero_grad()
         self.progression.averages.add(torch.stack(losses).sum(), weight, norm)
         self.progression.step += 1
         self.progression.tokens += sum(micro.real_tokens for micro in batch)
@@ -139,7 +141,7 @@ class Training(LightningModule):
             "step": progression.step,
             "tokens": progression.tokens,
             "loss": averages["loss"],
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self.optimizer_list[0].param_groups[0]["lr"],
             "gradient_norm": averages["gradient_norm"],
             **validation,
         }
@@ -158,7 +160,7 @@ class Training(LightningModule):
             "best": progression.best,
             "averages": vars(progression.averages),
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizer_list],
             "random": torch.get_rng_state(),
         }
 
@@ -169,5 +171,6 @@ class Training(LightningModule):
         taken = {name: state[name] for name in ("step", "tokens", "rows", "validations", "best")}
         self.progression = Progression(**taken, averages=averages)
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizer_list, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         torch.set_rng_state(state["random"])

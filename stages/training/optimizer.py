@@ -1,13 +1,29 @@
-"""AdamW, with weight decay on matrices alone."""
+"""AdamW, and Muon for the matrices of the blocks where it is asked for."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
+from stages.model.transformer import Block
 from stages.parameters import Section
 
+MOMENTUM = 0.95
+"""Muon's memory of the gradient (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/)."""
 
-class OptimizerSettings(Section):
+UPDATE_SIZE = 0.2
+"""Root mean square of Muon's change over its learning rate: that of AdamW's, so that one rate suits both (Liu et al.
+2025, https://arxiv.org/abs/2502.16982, section 2.2)."""
+
+ITERATIONS = 5
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic iteration that takes singular values to near 1 fast (Jordan et al. 2024)."""
+
+
+class AdamWSettings(Section):
     """How gradients become changes of weights."""
 
     beta_gradient: float = Field(ge=0, lt=1)
@@ -22,15 +38,80 @@ class OptimizerSettings(Section):
     """Largest norm of the whole gradient; a longer one is scaled down to it."""
 
 
-def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
-    """AdamW over the trainable weights; gains and biases, which have one dimension, are not decayed.
+class OptimizerSettings(AdamWSettings):
+    """The same, with a choice for the matrices of the blocks; embedding, head and gains take AdamW."""
+
+    matrices: Literal["muon", "adamw"]
+    """What moves the matrices of the blocks."""
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """The nearest semi-orthogonal matrices to `matrices` [count, rows, columns], singular values within 0.7 to 1.2.
+
+    In the type of the input: PyTorch's own Muon takes bf16, which a processor without the instructions for it emulates
+    a hundred times slower, and one matrix at a time.
+    """
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    first, second, third = COEFFICIENTS
+    for _ in range(ITERATIONS):
+        square = x @ x.mT
+        x = first * x + (second * square + third * square @ square) @ x
+    return x.mT if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose sum is made orthogonal before each step (Jordan et al. 2024), with decoupled weight decay.
+
+    A group holds matrices of one shape, which are worked on together.
+    """
+
+    def __init__(self, matrices: Sequence[nn.Parameter], weight_decay: float) -> None:
+        by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+        for matrix in matrices:
+            by_shape[matrix.shape].append(matrix)
+        super().__init__([{"params": alike} for alike in by_shape.values()], {"lr": 0.0, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Move every matrix; all of them need a gradient. The momentum is Nesterov's."""
+        for group in self.param_groups:
+            matrices, rate = group["params"], group["lr"]
+            momenta = [self.state[one].setdefault("momentum", torch.zeros_like(one)) for one in matrices]
+            gradients = torch.stack([one.grad for one in matrices])
+            torch._foreach_lerp_(momenta, list(gradients), 1 - MOMENTUM)
+            directions = orthogonalise(gradients.lerp(torch.stack(momenta), MOMENTUM))
+            size = UPDATE_SIZE * max(directions.shape[-2:]) ** 0.5
+            torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
+            torch._foreach_add_(matrices, list(directions), alpha=-rate * size)
+
+
+def build_adamw(weights: Sequence[nn.Parameter], settings: AdamWSettings) -> torch.optim.AdamW:
+    """AdamW over `weights`; gains and biases, which have one dimension, are not decayed.
 
     The learning rate is 0 until the loop sets that of the step.
     """
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [one for one in weights if one.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [one for one in weights if one.ndim < 2], "weight_decay": 0.0},
     ]
     betas = (settings.beta_gradient, settings.beta_square)
     return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=settings.epsilon, fused=True)
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    """The weights that a gradient moves."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
+    """The optimizers that share the trainable weights of `model`, at rate 0 until the loop sets that of the step."""
+    weights = trainable(model)
+    if settings.matrices == "adamw":
+        return [build_adamw(weights, settings)]
+    blocks = [module for module in model.modules() if isinstance(module, Block)]
+    matrices = [one for block in blocks for one in trainable(block) if one.ndim == 2]
+    chosen = set(matrices)
+    others = [one for one in weights if one not in chosen]
+    return [Muon(matrices, settings.weight_decay), build_adamw(others, settings)]

@@ -124,6 +124,17 @@ def test_equal_prompts_with_different_keys_differ_and_with_equal_keys_agree(mode
     assert written[0].token_ids != written[1].token_ids
 
 
+def test_every_prompt_may_have_its_own_temperature(model, prompts):
+    settings = {"max_new_tokens": 12, "top_p": 0.9, "stop_id": STOP, "batch_size": 4}
+    keys, temperatures = list(range(len(prompts))), [0.0, 0.7, 1.3]
+    given = [temperatures[row % 3] for row in keys]
+    mixed = generate(model, prompts, temperature=given, keys=keys, **settings)
+    for temperature in temperatures:
+        alone = generate(model, prompts, temperature=temperature, keys=keys, **settings)
+        rows = [row for row in keys if given[row] == temperature]
+        assert [mixed[row].token_ids for row in rows] == [alone[row].token_ids for row in rows]
+
+
 def test_a_prompt_that_leaves_no_room_is_refused(model):
     with pytest.raises(ValueError, match="1 to 8 tokens"):
         generate(model, [[0] * 9], max_new_tokens=40, temperature=0.0, top_p=1.0, stop_id=STOP, keys=[1], batch_size=1)
@@ -144,7 +155,7 @@ def test_uniform_numbers_belong_to_key_and_position_and_fill_the_interval():
 def test_sampling_inverts_the_cumulative_distribution_and_never_takes_what_cannot_come():
     logits = torch.tensor([[0.25, 0.0, 0.5, 0.25]]).log().expand(5, -1)
     uniforms = torch.tensor([0.0, 0.24, 0.26, 0.74, 1 - 2**-23])
-    tokens, log_probabilities = choose(logits, uniforms, temperature=1.0, top_p=1.0)
+    tokens, log_probabilities = choose(logits, uniforms, torch.ones(len(logits)), top_p=1.0)
     assert tokens.tolist() == [0, 0, 2, 2, 3]
     torch.testing.assert_close(log_probabilities.exp(), torch.tensor([0.25, 0.25, 0.5, 0.5, 0.25]))
 

@@ -22,7 +22,7 @@ from stages.reinforcement.update import (
     update_critic,
     update_policy,
 )
-from stages.training.optimizer import OptimizerSettings
+from stages.training.optimizer import AdamWSettings
 from stages.training.schedule import ScheduleSettings
 
 TOKENS, STOP, START, HORIZON, BETA = 4, 4, 5, 4, 0.5
@@ -196,9 +196,7 @@ def test_the_gradient_is_that_of_the_objective(temperature: float, trace: float)
 
 def train(task: Task, iterations: int, episodes: int, settings: UpdateSettings) -> TablePolicy:
     policy, critic = TablePolicy(task.reference.logits.detach(), task.temperature), TableCritic(torch.zeros(STATES))
-    optimizer = OptimizerSettings(
-        beta_gradient=0.9, beta_square=0.95, epsilon=1e-5, weight_decay=0.0, gradient_clip=1.0
-    )
+    optimizer = AdamWSettings(beta_gradient=0.9, beta_square=0.95, epsilon=1e-5, weight_decay=0.0, gradient_clip=1.0)
     learner = LearnerSettings(
         policy_learning_rate=0.05,
         critic_learning_rate=0.05,

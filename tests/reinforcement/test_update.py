@@ -21,7 +21,7 @@ from stages.reinforcement.update import (
     update_policy,
     value_losses,
 )
-from stages.training.optimizer import OptimizerSettings
+from stages.training.optimizer import AdamWSettings
 from stages.training.schedule import ScheduleSettings
 
 
@@ -35,7 +35,7 @@ def learner(network: torch.nn.Module, learning_rate: float, gradient_clip: float
     settings = LearnerSettings(
         policy_learning_rate=learning_rate,
         critic_learning_rate=learning_rate,
-        optimizer=OptimizerSettings(**optimizer, gradient_clip=gradient_clip),
+        optimizer=AdamWSettings(**optimizer, gradient_clip=gradient_clip),
         schedule=ScheduleSettings(warmup_share=0.0, decay_share=1.0),
     )
     return Learner(network, learning_rate, 100, settings)

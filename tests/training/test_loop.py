@@ -22,7 +22,9 @@ PLAN = Plan(
     steps=20,
     peak_learning_rate=0.01,
     schedule=ScheduleSettings(warmup_share=0.1, decay_share=0.5),
-    optimizer=OptimizerSettings(beta_gradient=0.9, beta_square=0.95, epsilon=1e-8, weight_decay=0.1, gradient_clip=1.0),
+    optimizer=OptimizerSettings(
+        matrices="muon", beta_gradient=0.9, beta_square=0.95, epsilon=1e-8, weight_decay=0.1, gradient_clip=1.0
+    ),
     loop=LoopSettings(log_steps=4, validation_steps=8, checkpoint_steps=5),
     choose_by=None,
 )
@@ -82,7 +84,9 @@ def same_weights(one: Transformer, other: Transformer) -> bool:
 def test_the_loop_is_adamw_step_by_step(tiny_model, rows, tmp_path):
     """The same steps written out plainly end at the same weights, bit for bit."""
     trained, plain = tiny_model(), tiny_model()
-    run(trained, rows, tmp_path, plan=replace(PLAN, steps=5, schedule=ScheduleSettings(warmup_share=0, decay_share=0)))
+    steady = ScheduleSettings(warmup_share=0, decay_share=0)
+    adamw = PLAN.optimizer.model_copy(update={"matrices": "adamw"})
+    run(trained, rows, tmp_path, plan=replace(PLAN, steps=5, schedule=steady, optimizer=adamw))
     decayed = [p for p in plain.parameters() if p.ndim == 2]
     others = [p for p in plain.parameters() if p.ndim == 1]
     optimizer = torch.optim.AdamW(

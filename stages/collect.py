@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ import pandas as pd
 
 from stages.command import command
 from stages.parameters import Metrics, Section
-from stages.text.documents import DOCUMENT_SCHEMA, KINDS, write_documents
+from stages.text.documents import DOCUMENT_SCHEMA, KINDS, table_of, write_documents
 from stages.text.gates import SourceLimits, check_sources
-from stages.text.reading import Reading
+from stages.text.reading import RawDocument, Reading
 from stages.text.recorded_sources import read_recorded, source_hash
 from stages.text.sources import Source, Unit, check_licences, units
 
 MANIFEST_VERSION = 1
+
+RAW_COLUMNS = ("id", *(field.name for field in fields(RawDocument)))
 
 
 class Params(Section):
@@ -53,8 +55,8 @@ def read_units(found: Sequence[Unit]) -> list[Reading]:
 
 def document_table(readings: Sequence[Reading]) -> pd.DataFrame:
     """The documents of all readings, columns of `DOCUMENT_SCHEMA`."""
-    rows = [asdict(document) | {"id": document.id} for reading in readings for document in reading.documents]
-    return pd.DataFrame(rows, columns=DOCUMENT_SCHEMA.names)
+    documents = (document for reading in readings for document in reading.documents)
+    return table_of(documents, RAW_COLUMNS).reindex(columns=DOCUMENT_SCHEMA.names)
 
 
 def manifest(readings: Sequence[Reading], hashes: Sequence[str]) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def declared_dependencies(stage: str, pipeline: Path) -> list[Path]:
     """The dependencies that `dvc.yaml` declares for a stage: code and data; none where the file has no such stage."""
     if not pipeline.is_file():
         return []
-    stages = YAML(typ="safe", pure=True).load(pipeline)["stages"]
+    # Read in C, as YAML 1.1: paths read the same, several times faster.
+    stages = YAML(typ="safe").load(pipeline)["stages"]
     return [Path(dependency) for dependency in stages.get(stage, {}).get("deps", [])]
 
 

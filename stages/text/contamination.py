@@ -6,12 +6,16 @@ holds (8 words in Lambert et al. 2024, Tulu 3, section 3.2). Runs that are commo
 are ignored by both.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from stages.text.word_hashes import WordHasher, ngrams
+
+_BATCH = 500
+"""Texts looked through at a time."""
 
 
 class Verdict(NamedTuple):
@@ -39,13 +43,21 @@ class Index:
     def __len__(self) -> int:
         return len(self._grams)
 
-    def hits(self, hashes: np.ndarray) -> np.ndarray:
-        """Which n-grams of the index are in a text, as ascending numbers from 0."""
-        if not len(self):
-            return np.empty(0, dtype=np.int64)
-        grams = ngrams(hashes, self.length)
+    def hits(self, texts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Which n-grams of the index are in each text, as ascending numbers from 0.
+
+        Texts are looked through as one, for most are short: a call for each would take longer than the search.
+        """
+        if not len(self) or not texts:
+            return [np.empty(0, dtype=np.int64)] * len(texts)
+        owners = np.repeat(np.arange(len(texts)), [len(hashes) for hashes in texts])
+        grams = ngrams(np.concatenate(texts), self.length)
+        within_one = owners[: len(grams)] == owners[len(owners) - len(grams) :]
         places = np.searchsorted(self._grams, grams).clip(max=len(self) - 1)
-        return np.unique(places[self._grams[places] == grams])
+        found = within_one & (self._grams[places] == grams)
+        owners, places = np.divmod(np.unique(owners[: len(grams)][found] * len(self) + places[found]), len(self))
+        bounds = np.searchsorted(owners, np.arange(len(texts) + 1))
+        return [places[start:end] for start, end in pairwise(bounds)]
 
     def coverage(self, hits: np.ndarray) -> float:
         """The largest share of one item's n-grams among `hits`."""
@@ -61,6 +73,12 @@ def rare_hits(hits: Sequence[np.ndarray], size: int, common_texts: int) -> list[
     return [found[frequency[found] <= common_texts] for found in hits]
 
 
+def _batches(hashed: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    remaining = iter(hashed)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch
+
+
 def verdicts(
     texts: Iterable[str],
     items: Sequence[str],
@@ -74,9 +92,11 @@ def verdicts(
     hasher = WordHasher()
     hashed_items = [hasher(item) for item in items]
     long_index, short_index = Index(hashed_items, long_words), Index(hashed_items, short_words)
-    hits = [(long_index.hits(hashes), short_index.hits(hashes)) for hashes in map(hasher, texts)]
-    long_hits = rare_hits([found for found, _ in hits], len(long_index), common_texts)
-    short_hits = rare_hits([found for _, found in hits], len(short_index), common_texts)
+    found: dict[Index, list[np.ndarray]] = {long_index: [], short_index: []}
+    for batch in _batches(map(hasher, texts)):
+        for index, hits in found.items():
+            hits += index.hits(batch)
+    long_hits, short_hits = (rare_hits(hits, len(index), common_texts) for index, hits in found.items())
     result: list[Verdict | None] = []
     for long_found, short_found in zip(long_hits, short_hits, strict=True):
         coverage = short_index.coverage(short_found)

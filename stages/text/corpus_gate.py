@@ -177,9 +177,10 @@ def text_table(texts: pd.DataFrame, references: Sequence[str], shared_words: int
     """
     hasher = WordHasher()
     index = Index(map(hasher, references), shared_words)
+    hits = index.hits([hasher(text) for text in texts["text"]])
     return texts.assign(
         personal_data=[sum(1 for _ in find(text)) for text in texts["text"]],
-        reference_coverage=[index.coverage(index.hits(hasher(text))) for text in texts["text"]],
+        reference_coverage=[index.coverage(found) for found in hits],
     ).set_index("id", drop=False)
 
 

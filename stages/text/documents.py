@@ -1,5 +1,7 @@
 """The Document record and its Parquet form: what the text stages pass to each other."""
 
+import operator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -36,6 +38,12 @@ SPLITS = ("train", "validation", "test", "after_cutoff")
 def document_id(source: str, path: str, name: str | None, text: str) -> str:
     """The id of a document: 16 hex digits over its origin and content."""
     return f"{key_hash(source, path, name, text):016x}"
+
+
+def table_of(records: Iterable[object], names: Sequence[str]) -> pd.DataFrame:
+    """A table of these attributes of each record, without the deep copies that `dataclasses.asdict` makes."""
+    attributes = operator.attrgetter(*names)
+    return pd.DataFrame(map(attributes, records), columns=list(names))
 
 
 def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:

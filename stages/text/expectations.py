@@ -11,8 +11,15 @@ from typing import Any, Literal, TypedDict
 import pandas as pd
 
 from stages.errors import ExitCode, StageError
+from stages.text.bare_imports import bare
 
 Severity = Literal["critical", "warning"]
+
+NOT_USED = ("azure", "boto3", "botocore", "google", "pyspark", "snowflake", "sqlalchemy")
+"""Optional packages for tables that are not in memory; Great Expectations does without any of them."""
+
+DEFERRED = ("altair", "scipy.stats")
+"""Needed for pictures, and for few expectations."""
 
 EXAMPLES = 3
 """Offending rows named in a result."""
@@ -63,9 +70,10 @@ class Verdict(TypedDict):
 
 def check(table: pd.DataFrame, rules: Sequence[Rule]) -> list[Result]:
     """The result of every rule, in the order given; rows are named by the table's index."""
-    import great_expectations
-    from great_expectations import expectations
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    with bare(NOT_USED, DEFERRED):
+        import great_expectations
+        from great_expectations import expectations
+        from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)

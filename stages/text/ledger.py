@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 
 from stages.parameters import Metrics
-from stages.text.documents import write_table
+from stages.text.documents import table_of, write_table
 
 LEDGER_SCHEMA = pa.schema(
     [
@@ -52,8 +51,7 @@ class Entry:
 
 def write_ledger(path: Path, entries: Iterable[Entry]) -> None:
     """Write a ledger, rows in the order given."""
-    rows = [asdict(entry) | {"kept": entry.kept} for entry in entries]
-    write_table(path, pd.DataFrame(rows, columns=LEDGER_SCHEMA.names), LEDGER_SCHEMA)
+    write_table(path, table_of(entries, LEDGER_SCHEMA.names), LEDGER_SCHEMA)
 
 
 def tally(entries: Sequence[Entry], what: str = "documents") -> Metrics:

@@ -5,6 +5,7 @@ A pair of similarity s becomes a candidate with probability 1 - (1 - s^rows)^ban
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import numpy as np
 
@@ -61,16 +62,22 @@ def _bucket_pairs(band: np.ndarray) -> np.ndarray:
     for column in band.T:
         keys = (keys ^ column) * _MULTIPLIER
     order = np.argsort(keys, kind="stable")
-    buckets = np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
-    pairs = [_pairs_within(rows) for rows in buckets if len(rows) > 1]
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(keys[order])) + 1, [len(keys)]])
+    shared = np.flatnonzero(np.diff(starts) > 1)  # most rows are alone in their bucket
+    pairs = [_pairs_within(order[starts[bucket] : starts[bucket + 1]]) for bucket in shared]
     return np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
+
+
+@cache
+def _places_of_pairs(size: int) -> tuple[np.ndarray, ...]:
+    return np.triu_indices(size, k=1)
 
 
 def _pairs_within(rows: np.ndarray) -> np.ndarray:
     if len(rows) > _LARGE_BUCKET:
         first = np.full(len(rows) - 1, rows[0])
         return np.concatenate([np.stack([first, rows[1:]], axis=1), np.stack([rows[:-1], rows[1:]], axis=1)])
-    one, other = np.triu_indices(len(rows), k=1)
+    one, other = _places_of_pairs(len(rows))
     return np.stack([rows[one], rows[other]], axis=1)
 
 

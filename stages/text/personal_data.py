@@ -5,6 +5,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_DIGIT = re.compile(r"\d")
+_ASCII_DIGITS_AS_ZERO = str.maketrans("123456789", "000000000")
+
+
+def digit_shape(text: str) -> str:
+    """The text with 0 in place of every digit."""
+    # Among characters beyond ASCII there are other digits, which only the slower way finds.
+    return text.translate(_ASCII_DIGITS_AS_ZERO) if text.isascii() else _DIGIT.sub("0", text)
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -17,13 +26,14 @@ class Pattern:
     not_after: str
     """Characters that must not stand before a match; letters, digits and underscores never may."""
     hints: tuple[str, ...]
-    """One of these is in every match; a text without any is not searched."""
+    """One of these is in the `digit_shape` of every match; a text without any is not searched, which saves most of the
+    time."""
     is_real: Callable[[re.Match[str]], bool] = lambda match: True
     """What an expression cannot say."""
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where the text holds such data."""
-        if not any(hint in text for hint in self.hints):
+    def spans(self, text: str, shape: str) -> list[tuple[int, int]]:
+        """Where the text, whose `digit_shape` is given, holds such data."""
+        if not any(hint in shape for hint in self.hints):
             return []
         return [
             match.span()
@@ -71,7 +81,8 @@ _SECRETS = (
 )
 _SECRET_HINTS = ("PRIVATE KEY", "AKIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-")
 _MORE_SECRET_HINTS = ("xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-", "sk-", "hf_", "AIza", "eyJ")
-_DIGITS = tuple("0123456789")
+_CARD_HINTS = ("0" * 15, "0000 0000 0000 0000", "0000-0000-0000-0000")
+_ADDRESS_HINTS = tuple(f".{second}.{third}." for second in ("0", "00", "000") for third in ("0", "00", "000"))
 _END = r"(?![\w-]|\.\d)"
 
 PATTERNS = (
@@ -95,7 +106,7 @@ PATTERNS = (
         "<card-number>",
         re.compile(r"(?:[3-6]\d{3}([ -]?)\d{4}\1\d{4}\1\d{4}|3[47]\d{13})" + _END),
         ".-",
-        _DIGITS,
+        _CARD_HINTS,
         passes_luhn,
     ),
     Pattern(
@@ -103,7 +114,7 @@ PATTERNS = (
         "<phone-number>",
         re.compile(r"\+[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{2,4}(?:[ .-]\d{2,4}){1,4}" + _END),
         ".+-/",
-        ("+",),
+        ("+0",),
         is_no_reference,
     ),
     Pattern(
@@ -111,7 +122,7 @@ PATTERNS = (
         "<phone-number>",
         re.compile(r"(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}" + _END),
         ".+-/",
-        ("-",),
+        ("000-0000",),
         is_no_reference,
     ),
     Pattern(
@@ -119,7 +130,7 @@ PATTERNS = (
         "<ip-address>",
         re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}" + _END),
         ".=-",
-        (".",),
+        _ADDRESS_HINTS,
         is_public_address,
     ),
 )
@@ -127,15 +138,17 @@ PATTERNS = (
 
 def find(text: str) -> list[str]:
     """The names of the kinds of personal data in a text, one for each span."""
-    return [pattern.name for pattern in PATTERNS for _ in pattern.spans(text)]
+    shape = digit_shape(text)
+    return [pattern.name for pattern in PATTERNS for _ in pattern.spans(text, shape)]
 
 
 def mask(text: str) -> tuple[str, int]:
     """The text with placeholders in place of personal data, and how many were put in."""
     total = 0
+    shape = digit_shape(text)
     for pattern in PATTERNS:
-        spans = pattern.spans(text)
+        spans = pattern.spans(text, shape)
         for start, end in reversed(spans):
-            text = f"{text[:start]}{pattern.placeholder}{text[end:]}"
+            text, shape = (f"{whole[:start]}{pattern.placeholder}{whole[end:]}" for whole in (text, shape))
         total += len(spans)
     return text, total

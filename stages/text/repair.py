@@ -34,4 +34,6 @@ def repair(text: str) -> str:
     text = _INVISIBLE.sub("", text)
     if " \n" in text or "\t\n" in text:  # the search below would stop at every space
         text = _LINE_END.sub("\n", text)
-    return _BLANK_LINES.sub("\n\n\n", text).strip("\n").rstrip()
+    if "\n\n\n\n" in text:  # for the same reason
+        text = _BLANK_LINES.sub("\n\n\n", text)
+    return text.strip("\n").rstrip()

@@ -18,21 +18,24 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+class _KnownHashes(dict[str, int]):
+    """The hash of each word met so far; looking up another one adds it."""
+
+    def __missing__(self, word: str) -> int:
+        digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+        return self.setdefault(word, int.from_bytes(digest, "little"))
+
+
 class WordHasher:
     """Hashes words, each different one once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, int] = {}
+        self._known = _KnownHashes()
 
     def __call__(self, text: str) -> np.ndarray:
         """One 64-bit hash for each word of the text, uint64 [words]."""
-        known = self._known
         found = words(text)
-        for word in found:
-            if word not in known:
-                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
-                known[word] = int.from_bytes(digest, "little")
-        return np.fromiter((known[word] for word in found), dtype=np.uint64, count=len(found))
+        return np.fromiter(map(self._known.__getitem__, found), dtype=np.uint64, count=len(found))
 
 
 def ngrams(hashes: np.ndarray, length: int) -> np.ndarray:

@@ -64,12 +64,22 @@ def test_hits_are_numbers_of_ngrams_and_coverage_is_the_best_of_all_items():
     index = Index([hasher("a b c d"), hasher("c d e"), hasher("x")], 2)
     assert index.item_sizes.tolist() == [3, 2, 0]
     assert len(index) == 4
-    hits = index.hits(hasher("z c d c d"))
-    assert len(hits) == 1
-    assert index.coverage(hits) == 0.5
-    assert index.coverage(index.hits(hasher("z"))) == 0
+    found, nothing = index.hits([hasher("z c d c d"), hasher("z")])
+    assert len(found) == 1
+    assert index.coverage(found) == 0.5
+    assert index.coverage(nothing) == 0
+
+
+def test_texts_that_are_looked_through_together_share_no_run_of_words():
+    hasher = WordHasher()
+    index = Index([hasher("a b c")], 2)  # a b, b c
+    hits = index.hits([hasher(text) for text in ("x a", "b c", "", "a", "b c a b", "c")])
+    assert [len(found) for found in hits] == [0, 1, 0, 0, 2, 0]
+    assert hits[1].tolist() == [place for place in hits[4].tolist() if place in hits[1]]
+    assert index.hits([]) == []
+    assert [len(found) for found in index.hits([hasher("a"), hasher("")])] == [0, 0]
 
 
 def test_rare_hits_leave_out_what_more_texts_hold_than_allowed():
-    hits = [Index([WordHasher()("a b c")], 2).hits(WordHasher()(text)) for text in ("a b c", "a b", "a b")]
+    hits = Index([WordHasher()("a b c")], 2).hits([WordHasher()(text) for text in ("a b c", "a b", "a b")])
     assert [len(found) for found in rare_hits(hits, 2, common_texts=2)] == [1, 0, 0]

@@ -1,6 +1,6 @@
 import pytest
 
-from stages.text.personal_data import find, mask
+from stages.text.personal_data import digit_shape, find, mask
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"
 
@@ -15,6 +15,9 @@ KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"
         ("paid with 4111 1111 1111 1111.", "paid with <card-number>."),
         ("paid with 4111111111111111", "paid with <card-number>"),
         ("amex 378282246310005", "amex <card-number>"),
+        ("paid with 4111-1111-1111-1111", "paid with <card-number>"),
+        ("call \u0665\u0665\u0665-867-\u0665309", "call <phone-number>"),
+        ("at 8.8.104.4 and by a@b.org or 8.104.8.8", "at <ip-address> and by <email> or <ip-address>"),
         ("key AKIAIOSFODNN7EXAMPLE!", "key <secret>!"),
         ("token ghp_" + "a1" * 18, "token <secret>"),
         (f"before {KEY} after", "before <secret> after"),
@@ -48,3 +51,8 @@ def test_what_only_looks_like_it_stays(text):
 def test_spans_are_counted_by_kind():
     assert find("a@b.org, c@d.org and 8.8.8.8") == ["email", "email", "ip_address"]
     assert mask("a@b.org, c@d.org and 8.8.8.8")[1] == 3
+
+
+def test_a_shape_has_0_for_every_digit_of_any_script():
+    assert digit_shape("tel. +44 20 7946") == "tel. +00 00 0000"
+    assert digit_shape("caf\u00e9 \u0665 9 \u00b2") == "caf\u00e9 0 0 \u00b2"

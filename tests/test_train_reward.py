@@ -8,8 +8,7 @@ import torch
 from stages import train_reward
 from stages.errors import ExitCode, StageError
 from stages.hashing import folder_hash
-from stages.model.checkpoint import load_scalar_model, save_model
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.checkpoint import load_scalar_model
 from stages.parameters import read_section
 from stages.preferences.records import AXES, Preference, RankedAnswer
 from stages.text.conversations import render_prompt
@@ -51,27 +50,11 @@ def preference(number: int, split: str, tokenizer: Tokenizer) -> Preference:
 
 
 @pytest.fixture
-def inputs(tmp_path, tokenizer, tokenizer_folder) -> dict[str, Path]:
-    network = Transformer(
-        ModelConfig(
-            vocabulary_size=tokenizer.vocabulary_size,
-            context_length=64,
-            width=32,
-            layers=1,
-            heads=2,
-            key_value_heads=2,
-            hidden_width=64,
-            rope_theta=10_000.0,
-            norm_epsilon=1e-5,
-            tied=False,
-        )
-    )
-    network.initialise(torch.Generator().manual_seed(1))
-    save_model(tmp_path / "model", network, tokenizer_folder, {})
+def inputs(tmp_path, model_folder, tokenizer) -> dict[str, Path]:
     sizes = {"rank": 24, "validation": 8, "test": 12}
     ranked = [preference(number, split, tokenizer) for split, size in sizes.items() for number in range(size)]
     write_records(tmp_path / "preferences.jsonl", ranked)
-    return {"model": tmp_path / "model", "preferences": tmp_path / "preferences.jsonl"}
+    return {"model": model_folder, "preferences": tmp_path / "preferences.jsonl"}
 
 
 def run(inputs: dict[str, Path], output: Path, **changes) -> dict:

@@ -8,7 +8,8 @@ from stages.scoring import pairs as module
 from stages.scoring.pairs import agreements, cross_entropy, per_unit, ranked_pairs, reward_figures, rewards
 from stages.text.conversations import render_prompt
 from stages.text.demonstrations import Message
-from tests.scoring.conftest import random_model, tiny_config
+from tests.scoring.conftest import random_model
+from tests.specimens import small_config
 
 
 def preference(name, votes, lengths):
@@ -60,7 +61,7 @@ def test_a_coin_costs_the_logarithm_of_two():
 
 
 def test_rewards_are_raw_scores_at_the_last_token_in_the_order_given(tokenizer):
-    config = tiny_config(tokenizer.vocabulary_size)
+    config = small_config(tokenizer.vocabulary_size)
     model = ScalarModel(config, 5)
     model.initialise(random_model(config, 2), torch.Generator().manual_seed(1))
     model.eval()

@@ -1,6 +1,8 @@
 """Everything that evaluate and probe read, made of random models and a handful of documents, prompts and rankings."""
 
+import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 
 from stages.model.checkpoint import save_model
 from stages.model.scalar import ScalarModel
+from stages.parameters import Metrics, Section
 from stages.preferences.records import Preference, RankedAnswer
 from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Message, Prompt
 from stages.text.records import write_records
@@ -129,3 +132,10 @@ def write_world(folder: Path, tokenizer_folder: Path) -> dict[str, Path]:
         **{name: folder / f"{name}.jsonl" for name in records},
         "agreement": folder / "agreement.json",
     }
+
+
+def measure(run: Callable[..., Metrics], params: Section, world: dict[str, Path], output: Path) -> Metrics:
+    """Run a measuring stage on those of the inputs that it takes."""
+    output.mkdir(exist_ok=True)
+    wanted = inspect.signature(run).parameters
+    return run(params, **{name: path for name, path in world.items() if name in wanted}, output=output)

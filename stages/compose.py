@@ -21,7 +21,7 @@ from stages.text.records import read_records, write_records
 
 
 class Params(Section):
-    """Parameters of compose."""
+    """How the documents are divided, and how much is made from them."""
 
     seed: int
     """Any integer; moves every draw of this stage."""

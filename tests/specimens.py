@@ -1,5 +1,6 @@
-"""A small model, prompt, demonstration and token folder, of which a test changes what it is about."""
+"""A small model, token folder and record of each kind, of which a test changes what it is about."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 import torch
 
 from stages.model.transformer import ModelConfig, Transformer
+from stages.preferences.records import Judgement, Preference, RankedAnswer, Ratings, ShownAnswer
 from stages.text.demonstrations import Demonstration, Message, Prompt
 from stages.text.packing import lay_out, pack
 from stages.text.shards import write_rows
@@ -79,6 +81,57 @@ def demonstration(
         "licence": "MIT",
     }
     return Demonstration(**content | changes)
+
+
+def judgement(
+    annotator: str, texts: dict[str, str], ranks: tuple[int, ...], ratings: list[Ratings], **changes: Any
+) -> Judgement:
+    """`texts` are those of the answers, by their ids, in the order shown."""
+    answers = tuple(
+        ShownAnswer(response_id=name, text=text, token_ids=(9,), finish_reason="stop", model_hash="m")
+        for name, text in texts.items()
+    )
+    content = {
+        "id": annotator,
+        "revision": 1,
+        "annotator": annotator,
+        "prompt_id": "p",
+        "prompt_split": "rank",
+        "messages": (Message(role="user", content="?"),),
+        "answers": answers,
+        "tokenizer_hash": "t",
+        "ranks": ranks,
+        "ratings": tuple(ratings),
+        "flags": (),
+        "comment": "",
+        "seconds": None,
+        "guideline_hash": "g",
+        "gold": False,
+        "simulated": False,
+    }
+    return Judgement(**content | changes)
+
+
+def ranked_answer(name: str, text: str, token_ids: tuple[int, ...], **changes: Any) -> RankedAnswer:
+    content = {"response_id": name, "text": text, "token_ids": token_ids, "finish_reason": "stop", "rank": 1.0}
+    return RankedAnswer(**content | {"axes": {}} | changes)
+
+
+def preference(
+    name: str, answers: Iterable[RankedAnswer], votes: tuple[tuple[float, ...], ...], **changes: Any
+) -> Preference:
+    content = {
+        "id": name,
+        "prompt_id": name,
+        "split": "test",
+        "messages": (Message(role="user", content="What is it?"),),
+        "answers": tuple(answers),
+        "votes": votes,
+        "judges": ("panel",),
+        "simulated": True,
+        "from_current_sample": True,
+    }
+    return Preference(**content | changes)
 
 
 def write_tokens(folder: Path, texts: list[str], context_length: int, tokenizer: Tokenizer) -> Path:

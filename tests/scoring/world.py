@@ -11,12 +11,12 @@ import torch
 from stages.model.checkpoint import save_model
 from stages.model.scalar import ScalarModel
 from stages.parameters import Metrics, Section
-from stages.preferences.records import Preference, RankedAnswer
-from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Message, Prompt
+from stages.preferences.records import Preference
+from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Prompt
 from stages.text.records import write_records
 from stages.text.tokenizer import Tokenizer
 from tests.scoring.conftest import random_model
-from tests.specimens import demonstration, prompt, small_config, write_tokens
+from tests.specimens import demonstration, preference, prompt, ranked_answer, small_config, write_tokens
 
 CONTEXT = 256
 MODELS = ("pretrain", "finetune", "instruct", "ppo")
@@ -54,30 +54,14 @@ def shown(number: int, draw: np.random.Generator) -> Demonstration:
     return demonstration(f"d{number}", sentence(draw, 3), answer, kind=kind)
 
 
-def preference(number: int, tokenizer: Tokenizer, draw: np.random.Generator) -> Preference:
+def ranked(number: int, tokenizer: Tokenizer, draw: np.random.Generator) -> Preference:
     texts = [sentence(draw, 4), sentence(draw, 7)]
     share = float(draw.choice([0.2, 0.4, 0.8, 1.0]))
-    return Preference(
-        id=f"preference-{number}",
-        prompt_id=f"prompt-{number:03d}",
-        split="test",
-        messages=(Message(role="user", content="What is it?"),),
-        answers=tuple(
-            RankedAnswer(
-                response_id=f"{number}-{place}",
-                text=text,
-                token_ids=(*tokenizer.encode(text), tokenizer.end),
-                finish_reason="stop",
-                rank=1.0,
-                axes={},
-            )
-            for place, text in enumerate(texts)
-        ),
-        votes=((0.0, share), (1 - share, 0.0)),
-        judges=("panel",),
-        simulated=True,
-        from_current_sample=True,
-    )
+    answers = [
+        ranked_answer(f"{number}-{place}", text, (*tokenizer.encode(text), tokenizer.end))
+        for place, text in enumerate(texts)
+    ]
+    return preference(f"preference-{number}", answers, ((0.0, share), (1 - share, 0.0)))
 
 
 def write_models(folder: Path, tokenizer_folder: Path, tokenizer: Tokenizer, rows_read: int) -> None:
@@ -113,7 +97,7 @@ def write_world(folder: Path, tokenizer_folder: Path) -> dict[str, Path]:
         for number in range(8)
     ]
     write_records(folder / "tasks" / "names.jsonl", items)
-    write_records(folder / "preferences.jsonl", [preference(number, tokenizer, draw) for number in range(12)])
+    write_records(folder / "preferences.jsonl", [ranked(number, tokenizer, draw) for number in range(12)])
     (folder / "agreement.json").write_text(json.dumps({"ceiling": 0.8, "simulated_share": 1.0}))
     canaries = [
         Canary(

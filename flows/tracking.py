@@ -21,11 +21,14 @@ EXPERIMENT = "headwater"
 PARENT_VARIABLE = "HEADWATER_PARENT_RUN"
 FLOW_VARIABLE = "HEADWATER_FLOW_RUN"
 BATCH = 100
+"""Items that MLflow takes at once."""
+MAX_PARAMETER_CHARACTERS = 6000
+"""Of a parameter's value, as MLflow stores it."""
 CHILDREN_SECONDS = 60.0
 
 
 def batches(items: Iterable[Any]) -> Iterable[list[Any]]:
-    """Lists of at most as many items as MLflow takes at once."""
+    """Lists of at most `BATCH` items."""
     rest = iter(items)
     while batch := list(islice(rest, BATCH)):
         yield batch
@@ -38,7 +41,8 @@ def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, dict):
             flat |= flatten(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+            text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+            flat[prefix + name] = text[:MAX_PARAMETER_CHARACTERS]
     return flat
 
 
@@ -92,7 +96,7 @@ class ParentRun:
         parameters = flatten(YAML(typ="safe", pure=True).load(Path("params.yaml")))
         figures = {f"{stage}/{name}": value for stage in metrics for name, value in metrics[stage].items()}
         for names in batches(parameters):
-            self.client.log_batch(self.id, params=[Param(name, parameters[name][:6000]) for name in names])
+            self.client.log_batch(self.id, params=[Param(name, parameters[name]) for name in names])
         numbers = {name: value for name, value in figures.items() if not isinstance(value, str)}
         for names in batches(numbers):
             self.client.log_batch(self.id, metrics=[Metric(name, float(numbers[name]), now, 0) for name in names])

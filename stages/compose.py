@@ -1,8 +1,7 @@
 """Split the documents, and compose demonstrations, prompts, evaluation items and canaries from them and from people."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,39 +9,19 @@ import pandas as pd
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
-from stages.seeding import key_hash
-from stages.text.composition import refusals, tasks
-from stages.text.composition.canaries import canaries
-from stages.text.composition.material import Material, Part, gather
-from stages.text.composition.selection import Selection, apportion, demonstration, prompt
+from stages.text.composition import refusals
+from stages.text.composition.canaries import CanarySettings, canaries
+from stages.text.composition.material import Part, gather
+from stages.text.composition.parts import compose_demonstrations, compose_prompts, compose_tasks
+from stages.text.composition.selection import Selection, apportion
 from stages.text.composition.splits import SPLIT_SCHEMA, assign
-from stages.text.demonstrations import ChoiceItem, Demonstration, Prompt
+from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.documents import read_documents, write_table
 from stages.text.records import read_records, write_records
 
 
-class HeldOutCategories(Section):
-    """How many refusal categories are kept from every training part."""
-
-    validation: int
-    """Categories; for choosing."""
-    test: int
-    """Categories; for reporting."""
-
-
-class Canaries(Section):
-    """Made-up secrets for measuring memorisation."""
-
-    repeats: list[int]
-    """How often a canary is put in, one group each."""
-    each: int
-    """Canaries of each group."""
-    controls: int
-    """Canaries that are never put in; exposure is a rank among them."""
-
-
 class Params(Section):
-    """Parameters of compose."""
+    """How the documents are divided, and how much is made from them."""
 
     seed: int
     """Any integer; moves every draw of this stage."""
@@ -64,49 +43,12 @@ class Params(Section):
     """Share of validation and test prompts put in a wording that training never saw, 0 to 1."""
     rounds: int
     """Most wordings in which one request is put within a part."""
-    held_out_categories: HeldOutCategories
+    held_out_categories: refusals.HeldOutCategories
     invented_shares: dict[str, float]
     """Odds of each difficulty of invented names: `nonsense`, `foreign`, `kindred`; they sum to 1."""
     task_items: int
     """Most items of each choice task."""
-    canaries: Canaries
-
-
-def compose_prompts(
-    material: Material, selection: Selection, split: Part, counts: dict[str, int], rounds: int
-) -> list[Prompt]:
-    """Prompts of one split, so many of each family; those that measure never put one item twice."""
-    rounds = 1 if split in ("validation", "test") else rounds
-    held_out = material.held_out.validation | material.held_out.test
-    return [
-        prompt(*chosen, split, held_out)
-        for family, count in counts.items()
-        for chosen in selection.take(material.items(family, split), split, count, rounds)
-    ]
-
-
-def compose_demonstrations(
-    material: Material, selection: Selection, part: Part, counts: dict[str, int], rounds: int
-) -> list[Demonstration]:
-    """Demonstrations from the documents of one part, so many of each family."""
-    return [
-        demonstration(*chosen, part)
-        for family, count in counts.items()
-        for chosen in selection.take(material.items(family, part), part, count, rounds)
-    ]
-
-
-def compose_tasks(material: Material, count: int) -> dict[str, list[ChoiceItem]]:
-    """The choice tasks, at most `count` items each."""
-    test = sorted(material.by_split["test"], key=lambda entry: key_hash("task", entry.id))
-    real = list(islice(material.items("explain_name", "test"), count))
-    invented = list(islice(material.items("invented_name", "test"), 3 * count))
-    made: dict[str, Iterable[ChoiceItem]] = {
-        "summary_of_name": tasks.summary_of_name(test),
-        "parameter_of_function": tasks.parameter_of_function(test),
-        "real_or_invented": tasks.real_or_invented(real, invented),
-    }
-    return {task: list(islice(items, count)) for task, items in made.items()}
+    canaries: CanarySettings
 
 
 def check_families(params: Params, families: frozenset[str]) -> None:
@@ -137,7 +79,7 @@ def run(params: Params, documents: Path, people: Path, output: Path) -> Metrics:
     """Compose from the documents under `documents` and from the demonstrations that people wrote."""
     table = read_documents(documents)
     table["split"] = assign(table, params.seed, params.splits, params.cutoff_share)
-    held_out = refusals.held_out(params.seed, params.held_out_categories.validation, params.held_out_categories.test)
+    held_out = refusals.held_out(params.seed, params.held_out_categories)
     material = gather(table, params.seed, params.purposes, held_out, params.invented_shares)
     check_families(params, material.families)
     selection = Selection(params.reserved_wording_share)
@@ -161,8 +103,7 @@ def run(params: Params, documents: Path, people: Path, output: Path) -> Metrics:
     write_records(output / "prompts.jsonl", prompts)
     for task, items in compose_tasks(material, params.task_items).items():
         write_records(output / "tasks" / f"{task}.jsonl", items)
-    secrets = canaries(params.seed, params.canaries.repeats, params.canaries.each, params.canaries.controls)
-    write_records(output / "canaries.jsonl", secrets)
+    write_records(output / "canaries.jsonl", canaries(params.seed, params.canaries))
     return figures(table, demonstrations, prompts) | {"demonstrations_by_people": len(written)}
 
 

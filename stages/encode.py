@@ -20,20 +20,18 @@ from stages.text.mixture import Share, estimated_tokens, mix
 from stages.text.records import read_records
 from stages.text.token_folders import (
     CANARY,
+    FOLDERS,
+    MOST_IDS,
     EncodedDocument,
     canary_documents,
     canary_places,
     encode_documents,
+    folder_of,
     summary,
     token_index,
     write_token_folder,
 )
 from stages.text.tokenizer import Tokenizer
-
-FOLDERS = ("train", "validation", "test", "domain/train", "domain/validation", "domain/test", "after_cutoff")
-
-MOST_IDS = 2**16
-"""Ids that the shards' uint16 can tell apart."""
 
 
 class Params(Section):
@@ -53,11 +51,6 @@ class Params(Section):
     """Documents of each kind that are encoded to estimate how many tokens the kind has."""
     gate: TokenLimits
     """What the tokens must satisfy."""
-
-
-def folder_of(split: str, source: str, domain_sources: Sequence[str]) -> str:
-    """The token folder of a document."""
-    return f"domain/{split}" if source in domain_sources and split != "after_cutoff" else split
 
 
 def pass_gate(

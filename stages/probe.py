@@ -10,9 +10,9 @@ from pydantic import Field
 from stages.command import command
 from stages.model.checkpoint import load_model, write_json
 from stages.model.transformer import Transformer
-from stages.parameters import Metrics, Section
+from stages.parameters import Metrics
 from stages.progress import Progress
-from stages.scoring.answers import Answer, Sampling
+from stages.scoring.answers import Answer
 from stages.scoring.held_out import shuffled_documents, within
 from stages.scoring.intervals import Resampling
 from stages.scoring.likelihood import scorer
@@ -24,6 +24,7 @@ from stages.scoring.limits.hallucination import invented_names, unsupported_clai
 from stages.scoring.limits.memorisation import Verbatim, canary_exposure, continuable, verbatim_continuation
 from stages.scoring.limits.mimicry import false_claim_findings, swayed_answers
 from stages.scoring.limits.safety import declines_by_category, over_refusal
+from stages.scoring.settings import MeasuringSettings
 from stages.scoring.tasks import Choice
 from stages.text.demonstrations import Canary, Prompt
 from stages.text.records import read_records
@@ -39,26 +40,14 @@ CHOOSING = ("pretrain", "instruct", "ppo")
 """The models whose calibration is compared: preference training is known to change it."""
 
 
-class Params(Section):
+class Params(MeasuringSettings):
     """How much is looked at."""
 
-    seed: int
-    """Seed of the choice of documents and questions, of answers, and of resamples."""
-    resamples: int = Field(gt=0)
-    """Bootstrap resamples behind an interval."""
-    confidence: float = Field(gt=0, lt=1)
-    """Share of resamples inside an interval."""
     max_tokens: int = Field(gt=0)
     """Tokens of the documents from after the cutoff, and of test documents beside them."""
     verbatim: Verbatim
     questions: int = Field(gt=0)
     """Test prompts to which a false claim is added."""
-    sampling: Sampling
-
-    @property
-    def resampling(self) -> Resampling:
-        """How intervals are drawn."""
-        return Resampling(resamples=self.resamples, confidence=self.confidence, seed=self.seed)
 
 
 def answered(

@@ -23,7 +23,7 @@ from stages.text.tokenizer import Tokenizer
 
 
 class Params(Section):
-    """Parameters of rank."""
+    """Who judges, and how far the judges agree."""
 
     seed: int
     """Any integer; moves every draw of the simulated panel."""

@@ -1,19 +1,17 @@
-"""What tests of several folders need: a tokenizer learnt from a few sentences, and the tiny pipeline run to its end."""
+"""What tests of several folders need: a tokenizer learnt from a few sentences, a model, and the tiny pipeline run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from stages.seeding import generator
-from stages.text.packing import lay_out, pack
-from stages.text.shards import write_rows
+from stages.model.checkpoint import save_model
 from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn, save
 from tests.projects import Project, copy_of_this
+from tests.specimens import fresh_model, small_config, write_tokens
 
 SPLIT_PATTERN = (
     r"'(?:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
@@ -38,6 +36,14 @@ def tokenizer_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tokenizer(tokenizer_folder) -> Tokenizer:
     return Tokenizer.load(tokenizer_folder)
+
+
+@pytest.fixture
+def model_folder(tmp_path, tokenizer_folder, tokenizer) -> Path:
+    """A model that can learn a handful of sentences and has not begun to."""
+    config = small_config(tokenizer.vocabulary_size, width=32, hidden_width=64)
+    save_model(tmp_path / "model", fresh_model(config), tokenizer_folder, {"stage": "ppo"})
+    return tmp_path / "model"
 
 
 @dataclass(frozen=True)
@@ -67,13 +73,4 @@ def tiny_runs(tmp_path_factory) -> TinyRuns:
 def token_folder(tokenizer: Tokenizer) -> Callable[[Path, list[str], int], Path]:
     """A function that packs texts into a token folder of rows of a given context length."""
 
-    def write(folder: Path, texts: list[str], context_length: int) -> Path:
-        documents = [np.array([tokenizer.bos, *tokenizer.encode(text), tokenizer.end]) for text in texts]
-        pieces = pack([len(tokens) for tokens in documents], context_length, generator("token_folder"))
-        rows, segments = lay_out(documents, pieces, context_length, tokenizer.pad)
-        table = pd.DataFrame(pieces).drop(columns="segment").rename(columns={"document": "document_id"})
-        described = {"document_id": table["document_id"].astype(str), "copy": 0, "source": "s", "kind": "prose"}
-        write_rows(folder, rows, segments, table.assign(**described, bytes=0))
-        return folder
-
-    return write
+    return partial(write_tokens, tokenizer=tokenizer)

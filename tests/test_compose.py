@@ -8,9 +8,10 @@ import pytest
 from stages.compose import Params, run
 from stages.errors import ExitCode, StageError
 from stages.parameters import read_section
-from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Message, Prompt
+from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Prompt
 from stages.text.documents import document_id, write_documents
 from stages.text.records import read_records, write_records
+from tests.specimens import demonstration
 
 PARAMS = read_section(Path(__file__).parent / "tiny_params.yaml", "compose", Params)
 VERBS = ("count", "find", "sort", "merge", "split", "draw", "load", "store")
@@ -135,15 +136,7 @@ def test_prose_alone_gives_demonstrations(tmp_path: Path):
 
 
 def test_what_people_wrote_is_taken_and_kept(tmp_path: Path):
-    written = Demonstration(
-        id="d",
-        messages=(Message(role="user", content="Hello?"), Message(role="assistant", content="Hello.")),
-        kind="explain",
-        author="anna",
-        template="own",
-        source_ids=(),
-        licence="CC0-1.0",
-    )
+    written = demonstration("d", "Hello?", "Hello.", author="anna", template="own", licence="CC0-1.0")
     output = composed(tmp_path, [prose(verb, noun) for verb in VERBS for noun in NOUNS], people=(written,))
     assert written in read_records(output / "demonstrations.jsonl", Demonstration)
     assert read_records(output / "people" / "demonstrations.jsonl", Demonstration) == [written]

@@ -6,37 +6,16 @@ import pytest
 from stages.decontaminate import Params, protected_texts, run
 from stages.errors import StageError
 from stages.parameters import read_section
-from stages.text.demonstrations import ChoiceItem, Demonstration, Message, Prompt
+from stages.text.demonstrations import ChoiceItem, Demonstration, Prompt
 from stages.text.documents import read_documents, write_documents
 from stages.text.records import read_records, write_records
+from tests.specimens import demonstration, prompt
 
 PARAMS = read_section(Path("params.yaml"), "decontaminate", Params)
 
 PASSAGE = "the harbour master counts the boats at dusk and writes the number on a slate beside the door"
 ANSWER = "he has done so since the winter when three of them were carried out by the ice unseen"
 ITEM = "bees find their way by the light of the sky even when the sun is behind a cloud in the afternoon"
-
-
-def prompt(id_: str, split: str, text: str, reference: str = "", category: str = "explain") -> Prompt:
-    return Prompt(
-        id=id_,
-        messages=(Message(role="user", content=text),),
-        kind="explain",
-        template="t",
-        category=category,
-        split=split,
-        expects="answer",
-        reference=reference,
-        facts=(),
-        source_ids=(),
-        held_out=False,
-    )
-
-
-def demonstration(id_: str, split: str, answer: str) -> Demonstration:
-    messages = (Message(role="user", content="Tell me."), Message(role="assistant", content=answer))
-    described = {"kind": "explain", "author": "composed:x", "template": "t", "source_ids": (), "licence": "MIT"}
-    return Demonstration(id=id_, messages=messages, split=split, **described)
 
 
 CHOICE = ChoiceItem(
@@ -66,14 +45,14 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
     pd.DataFrame(splits).to_parquet(tmp_path / "splits.parquet")
     write_records(
         tmp_path / "demonstrations.jsonl",
-        [demonstration("d-bad", "train", ITEM), demonstration("d-held", "validation", ITEM)],
+        [demonstration("d-bad", answer=ITEM), demonstration("d-held", answer=ITEM, split="validation")],
     )
     write_records(
         tmp_path / "prompts.jsonl",
         [
-            prompt("p-test", "test", PASSAGE, ANSWER),
-            prompt("p-bad", "optimise", PASSAGE),
-            prompt("p-good", "rank", "Hi"),
+            prompt("p-test", PASSAGE, reference=ANSWER),
+            prompt("p-bad", PASSAGE, split="optimise"),
+            prompt("p-good", "Hi", split="rank"),
         ],
     )
     write_records(tmp_path / "tasks" / "task.jsonl", [CHOICE])
@@ -103,11 +82,13 @@ def test_the_ledger_has_a_row_for_everything_and_adds_up(inputs):
 
 
 def test_the_reference_of_a_real_name_is_not_protected():
-    known, asked = (prompt("p", "test", "Do you know it?", ANSWER, category) for category in ("real_name", "explain"))
+    known, asked = (
+        prompt("p", "Do you know it?", reference=ANSWER, category=category) for category in ("real_name", "explain")
+    )
     assert protected_texts([], [known]) == ["Do you know it?\n"]
     assert protected_texts([], [asked]) == [f"Do you know it?\n{ANSWER}"]
     assert protected_texts([CHOICE], []) == [ITEM]
-    assert protected_texts([], [prompt("p", "optimise", "Do you?")]) == []
+    assert protected_texts([], [prompt("p", split="optimise")]) == []
 
 
 def test_a_document_without_a_split_is_a_data_error(inputs):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.encode import FOLDERS, Params, run
+from stages.encode import Params, run
 from stages.errors import ExitCode, StageError
 from stages.hashing import folder_hash
 from stages.text.demonstrations import Canary
@@ -13,6 +13,7 @@ from stages.text.gate import write_passed
 from stages.text.records import write_records
 from stages.text.shards import TokenRows
 from stages.text.shards import documents as read_token_documents
+from stages.text.token_folders import FOLDERS
 
 CONTEXT = 32
 

@@ -1,11 +1,11 @@
-import inspect
 import json
 
 import pytest
 
 from stages.evaluate import Params, run
 from stages.parameters import read_section
-from tests.scoring.world import write_world
+from stages.text.shards import TokenRows
+from tests.scoring.world import measure, write_world
 
 
 @pytest.fixture(scope="module")
@@ -18,16 +18,10 @@ def params(request):
     return read_section(request.config.rootpath / "tests" / "tiny_params.yaml", "evaluate", Params)
 
 
-def call(params, inputs, output):
-    output.mkdir(exist_ok=True)
-    wanted = inspect.signature(run).parameters
-    return run(params, **{name: path for name, path in inputs.items() if name in wanted}, output=output)
-
-
 @pytest.fixture(scope="module")
 def measured(params, inputs, tmp_path_factory):
     output = tmp_path_factory.mktemp("evaluate")
-    metrics = call(params, inputs, output)
+    metrics = measure(run, params, inputs, output)
     return metrics, json.loads((output / "results.json").read_text()), output
 
 
@@ -67,8 +61,8 @@ def test_a_group_that_is_too_small_settles_no_claim(measured):
 
 
 def test_only_what_pretrain_read_is_counted(measured, inputs):
-    rows = 8  # of the rows that the training folder has, as the base model's run.json says
-    assert measured[1]["setting"]["kneser_ney_tokens"] <= rows * 257
+    rows = 8  # as the base model's run.json says
+    assert 0 < measured[1]["setting"]["kneser_ney_tokens"] <= rows * 257 < TokenRows.load(inputs["train"]).rows.size
 
 
 def test_every_prompt_is_answered_by_those_who_know_conversations_and_the_first_by_all(measured, params):
@@ -107,6 +101,6 @@ def test_the_plot_has_a_row_for_each_model(measured):
 
 
 def test_the_same_inputs_give_the_same_bytes(params, inputs, measured, tmp_path):
-    call(params, inputs, tmp_path)
+    measure(run, params, inputs, tmp_path)
     for name in ("results.json", "answers.jsonl", "choices.jsonl", "stages.csv"):
         assert (tmp_path / name).read_bytes() == (measured[2] / name).read_bytes()

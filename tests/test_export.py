@@ -6,28 +6,10 @@ import torch
 from stages.errors import ExitCode, StageError
 from stages.export import Params, comparable, logit_difference, run
 from stages.hashing import folder_hash
-from stages.model.checkpoint import load_model, save_model
-from stages.model.transformer import ModelConfig, Transformer
-from stages.text.demonstrations import Message, Prompt
+from stages.model.checkpoint import load_model
 from stages.text.records import write_records
 from tests import results
-
-
-def prompt(identifier: str, text: str) -> Prompt:
-    return Prompt(
-        id=identifier,
-        messages=(Message(role="user", content=text),),
-        kind="explain",
-        template="t",
-        category="explain",
-        split="test",
-        expects="answer",
-        reference="",
-        facts=(),
-        source_ids=(),
-        held_out=False,
-    )
-
+from tests.specimens import prompt
 
 PROMPTS = [prompt("a", "What is the answer?"), prompt("b", "Where does the river rise?"), prompt("c", "Say <|end|>.")]
 
@@ -47,22 +29,7 @@ def params(**changes) -> Params:
 
 
 @pytest.fixture
-def folder(tmp_path, tokenizer_folder, tokenizer):
-    config = ModelConfig(
-        vocabulary_size=tokenizer.vocabulary_size,
-        context_length=64,
-        width=32,
-        layers=2,
-        heads=2,
-        key_value_heads=1,
-        hidden_width=64,
-        rope_theta=10_000.0,
-        norm_epsilon=1e-5,
-        tied=True,
-    )
-    model = Transformer(config)
-    model.initialise(torch.Generator().manual_seed(1))
-    save_model(tmp_path / "model", model, tokenizer_folder, {"stage": "ppo"})
+def folder(tmp_path, model_folder):
     write_records(tmp_path / "prompts.jsonl", PROMPTS)
     for name, content in (
         ("evaluation", results.evaluation()),

@@ -2,11 +2,8 @@ import csv
 from pathlib import Path
 
 import pytest
-import torch
 
 from stages import finetune
-from stages.model.checkpoint import save_model
-from stages.model.transformer import ModelConfig, Transformer
 from stages.parameters import read_section
 
 TINY = Path(__file__).parent / "tiny_params.yaml"
@@ -22,25 +19,9 @@ def test_a_batch_has_rows_of_the_domain_and_of_general_text(batch_rows, share, e
 
 
 @pytest.fixture
-def inputs(tmp_path, token_folder, tokenizer, tokenizer_folder) -> dict[str, Path]:
-    model = Transformer(
-        ModelConfig(
-            vocabulary_size=tokenizer.vocabulary_size,
-            context_length=64,
-            width=32,
-            layers=1,
-            heads=2,
-            key_value_heads=2,
-            hidden_width=64,
-            rope_theta=10_000.0,
-            norm_epsilon=1e-5,
-            tied=True,
-        )
-    )
-    model.initialise(torch.Generator().manual_seed(1))
-    save_model(tmp_path / "model", model, tokenizer_folder, {})
+def inputs(tmp_path, token_folder, model_folder) -> dict[str, Path]:
     return {
-        "model": tmp_path / "model",
+        "model": model_folder,
         "train": token_folder(tmp_path / "domain/train", DOMAIN[:50], 64),
         "validation": token_folder(tmp_path / "domain/validation", DOMAIN[50:], 64),
         "general": token_folder(tmp_path / "train", GENERAL[:50], 64),

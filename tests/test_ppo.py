@@ -11,14 +11,13 @@ from stages import ppo
 from stages.hashing import folder_hash
 from stages.model.checkpoint import load_model, load_scalar_model, save_model
 from stages.model.scalar import ScalarModel
-from stages.model.transformer import ModelConfig, Transformer
 from stages.parameters import read_section
 from stages.reinforcement.diagnostics import Phases
 from stages.reinforcement.loop import Loop, Step
-from stages.text.demonstrations import Message, Prompt
 from stages.text.records import read_records, write_records
 from stages.text.shards import PIECE_SCHEMA, write_rows
 from stages.text.tokenizer import Tokenizer
+from tests.specimens import fresh_model, prompt, small_config
 
 TINY = Path(__file__).parent / "tiny_params.yaml"
 CONTEXT = 64
@@ -31,25 +30,14 @@ def params() -> ppo.Params:
 
 @pytest.fixture
 def inputs(tmp_path: Path, tokenizer: Tokenizer, tokenizer_folder: Path) -> dict[str, Path]:
-    config = ModelConfig(
-        vocabulary_size=tokenizer.vocabulary_size,
-        context_length=CONTEXT,
-        width=16,
-        layers=1,
-        heads=2,
-        key_value_heads=1,
-        hidden_width=24,
-        rope_theta=10_000.0,
-        norm_epsilon=1e-5,
-        tied=True,
-    )
-    model = Transformer(config)
-    model.initialise(torch.Generator().manual_seed(1))
+    config = small_config(tokenizer.vocabulary_size, context_length=CONTEXT, layers=1)
+    model = fresh_model(config)
     reward = ScalarModel(config, outputs=5)
     reward.initialise(model, torch.Generator().manual_seed(2))
     save_model(tmp_path / "policy", model, tokenizer_folder, {})
     save_model(tmp_path / "reward", reward, tokenizer_folder, {})
-    write_records(tmp_path / "prompts.jsonl", [*map(prompt, range(6)), prompt(6, "test")])
+    asked = [prompt(f"prompt-{number}", f"What is {number}?", split="optimise") for number in range(6)]
+    write_records(tmp_path / "prompts.jsonl", [*asked, prompt("other")])
     rows = np.random.default_rng(0).integers(6, tokenizer.vocabulary_size, (4, CONTEXT + 1))
     write_rows(tmp_path / "train", rows, np.ones_like(rows), pd.DataFrame(columns=PIECE_SCHEMA.names))
     return {
@@ -58,22 +46,6 @@ def inputs(tmp_path: Path, tokenizer: Tokenizer, tokenizer_folder: Path) -> dict
         "prompts": tmp_path / "prompts.jsonl",
         "pretraining": tmp_path / "train",
     }
-
-
-def prompt(number: int, split: str = "optimise") -> Prompt:
-    return Prompt(
-        id=f"prompt-{number}",
-        messages=(Message(role="user", content=f"What is {number}?"),),
-        kind="explain",
-        template="plain",
-        category="explain",
-        split=split,
-        expects="answer",
-        reference="",
-        facts=(),
-        source_ids=(),
-        held_out=False,
-    )
 
 
 def run(params: ppo.Params, inputs: dict[str, Path], output: Path) -> dict:

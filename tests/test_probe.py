@@ -1,4 +1,3 @@
-import inspect
 import json
 
 import pytest
@@ -7,15 +6,9 @@ from stages.evaluate import Params as EvaluateParams
 from stages.evaluate import run as evaluate
 from stages.parameters import read_section
 from stages.probe import Params, run
-from tests.scoring.world import write_world
+from tests.scoring.world import measure, write_world
 
 TOPICS = ["hallucination", "cutoff", "safety", "calibration", "mimicry", "bias", "memorisation"]
-
-
-def call(run, params, inputs, output):
-    output.mkdir(exist_ok=True)
-    wanted = inspect.signature(run).parameters
-    return run(params, **{name: path for name, path in inputs.items() if name in wanted}, output=output)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +16,7 @@ def inputs(request, tmp_path_factory, tokenizer_folder):
     folder = tmp_path_factory.mktemp("world")
     paths = write_world(folder, tokenizer_folder)
     tiny = request.config.rootpath / "tests" / "tiny_params.yaml"
-    call(evaluate, read_section(tiny, "evaluate", EvaluateParams), paths, folder / "evaluate")
+    measure(evaluate, read_section(tiny, "evaluate", EvaluateParams), paths, folder / "evaluate")
     written = {name: folder / "evaluate" / f"{name}.jsonl" for name in ("answers", "choices")}
     return paths | written
 
@@ -36,7 +29,7 @@ def params(request):
 @pytest.fixture(scope="module")
 def probed(params, inputs, tmp_path_factory):
     output = tmp_path_factory.mktemp("probe")
-    metrics = call(run, params, inputs, output)
+    metrics = measure(run, params, inputs, output)
     return metrics, json.loads((output / "results.json").read_text()), output
 
 
@@ -71,5 +64,5 @@ def test_metrics_are_named_by_finding_and_label(probed):
 
 
 def test_the_same_inputs_give_the_same_bytes(params, inputs, probed, tmp_path):
-    call(run, params, inputs, tmp_path)
+    measure(run, params, inputs, tmp_path)
     assert (tmp_path / "results.json").read_bytes() == (probed[2] / "results.json").read_bytes()

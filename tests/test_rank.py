@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 
 from stages.errors import ExitCode, StageError
+from stages.preferences.annotators import judge
 from stages.preferences.records import RESPONSE_SCHEMA, Judgement, Preference
-from stages.rank import Params, run
-from stages.text.demonstrations import Message, Prompt
+from stages.rank import Params, answers_by_prompt, run
+from stages.text.demonstrations import Prompt
 from stages.text.documents import write_table
 from stages.text.records import read_records, write_records
+from stages.text.tokenizer import Tokenizer
+from tests.specimens import prompt
 
 TEXTS = ("Return the number of edges.", "Return the number.", "tree", "tree")
 PARAMS = Params(
@@ -36,27 +39,16 @@ PARAMS = Params(
 @pytest.fixture
 def inputs(tmp_path: Path, tokenizer, tokenizer_folder) -> dict[str, Path]:
     """Four sampled answers, two of them equal, to a prompt of each split; nobody has judged yet."""
+    reference = "Return the number of edges."
     prompts = [
-        Prompt(
-            id=f"prompt-{split}",
-            messages=(Message(role="user", content="What does `pkg.size(G)` do?"),),
-            kind="explain",
-            template="t",
-            category="explain",
-            split=split,
-            expects="answer",
-            reference="Return the number of edges.",
-            facts=(),
-            source_ids=(),
-            held_out=False,
-        )
+        prompt(f"prompt-{split}", "What does `pkg.size(G)` do?", split=split, reference=reference)
         for split in ("rank", "validation", "test")
     ]
     rows = [
         {
-            "id": f"{prompt.id}-{number}",
-            "prompt_id": prompt.id,
-            "split": prompt.split,
+            "id": f"{asked.id}-{number}",
+            "prompt_id": asked.id,
+            "split": asked.split,
             "text": text,
             "token_ids": [*tokenizer.encode(text), tokenizer.end],
             "finish_reason": "stop",
@@ -65,7 +57,7 @@ def inputs(tmp_path: Path, tokenizer, tokenizer_folder) -> dict[str, Path]:
             "top_p": 1.0,
             "seed": number,
         }
-        for prompt in prompts
+        for asked in prompts
         for number, text in enumerate(TEXTS)
     ]
     write_table(tmp_path / "responses.parquet", pd.DataFrame(rows), RESPONSE_SCHEMA)
@@ -79,16 +71,12 @@ def inputs(tmp_path: Path, tokenizer, tokenizer_folder) -> dict[str, Path]:
     }
 
 
-def people(inputs: dict[str, Path], output: Path) -> list[Judgement]:
+def people(inputs: dict[str, Path]) -> list[Judgement]:
     """A person's judgements: those of the panel with the ranks turned round."""
-    from stages.preferences.annotators import judge
-    from stages.rank import answers_by_prompt
-    from stages.text.tokenizer import Tokenizer
-
     answers = answers_by_prompt(pd.read_parquet(inputs["responses"]))
-    prompt = read_records(inputs["prompts"], Prompt)[0]
+    asked = read_records(inputs["prompts"], Prompt)[0]
     tokenizer_hash = Tokenizer.load(inputs["tokenizer"]).hash
-    made = judge(PARAMS.panel, 1, 0, prompt, answers[prompt.id], tokenizer_hash, "g")
+    made = judge(PARAMS.panel, 1, 0, asked, answers[asked.id], tokenizer_hash, "g")
     turned = tuple(4 - rank for rank in made.ranks)
     return [
         made.model_copy(update={"id": name, "annotator": name, "ranks": turned, "simulated": False})
@@ -122,7 +110,7 @@ def test_too_few_people_make_the_stage_wait(inputs, tmp_path):
 
 
 def test_people_alone_decide_where_they_are_asked_to(inputs, tmp_path):
-    written = people(inputs, tmp_path)
+    written = people(inputs)
     write_records(inputs["judgements"], written)
     run(PARAMS.model_copy(update={"judges": "people"}), **inputs, output=tmp_path / "out")
     (one,) = read_records(tmp_path / "out" / "preferences.jsonl", Preference)
@@ -133,7 +121,7 @@ def test_people_alone_decide_where_they_are_asked_to(inputs, tmp_path):
 
 
 def test_mixed_judges_leave_what_people_judged_to_them(inputs, tmp_path):
-    write_records(inputs["judgements"], people(inputs, tmp_path))
+    write_records(inputs["judgements"], people(inputs))
     run(PARAMS.model_copy(update={"judges": "mixed"}), **inputs, output=tmp_path / "out")
     preferences = read_records(tmp_path / "out" / "preferences.jsonl", Preference)
     assert sorted((one.split, one.simulated) for one in preferences) == [

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from stages.report import Params, run
-from stages.text.demonstrations import Demonstration, Message, Prompt
 from stages.text.ledger import Entry, write_ledger
 from stages.text.records import write_records
 from tests import results
+from tests.specimens import demonstration, prompt
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 CURVES = """\
@@ -61,20 +61,8 @@ def write_inputs(folder: Path, simulated_share: float) -> dict[str, Path]:
         paths[f"{stage}_ledger"] = folder / f"{stage}.parquet"
         dropped = [Entry("d2", "notes", "prose", 100, 0, rule, 3, 50)] if rule else []
         write_ledger(paths[f"{stage}_ledger"], [Entry("d1", "networkx", "reference", 100, 90, masked=2), *dropped])
-    user, assistant = Message(role="user", content=HOSTILE), Message(role="assistant", content=HOSTILE)
-    common = {"kind": "explain", "template": "t", "source_ids": ("d1",)}
-    shown = Demonstration(id="s", messages=(user, assistant), author="ann", licence="MIT", **common)
-    asked = Prompt(
-        id="a",
-        messages=(user,),
-        category="explain",
-        split="test",
-        expects="answer",
-        reference="",
-        facts=(),
-        held_out=False,
-        **common,
-    )
+    shown = demonstration("s", HOSTILE, HOSTILE, author="ann", source_ids=("d1",))
+    asked = prompt("a", HOSTILE, source_ids=("d1",))
     paths["demonstrations"], paths["prompts"] = folder / "demonstrations.jsonl", folder / "prompts.jsonl"
     write_records(paths["demonstrations"], [shown])
     write_records(paths["prompts"], [asked])

@@ -1,54 +1,21 @@
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from stages.errors import StageError
 from stages.hashing import file_hash
-from stages.model.checkpoint import model_hash, save_model
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.checkpoint import model_hash
 from stages.preferences.records import RESPONSE_SCHEMA
 from stages.sample import Params, run
-from stages.text.demonstrations import Message, Prompt
 from stages.text.records import write_records
+from tests.specimens import prompt
 
 QUESTIONS = {"rank": "What is the answer?", "validation": "Where does it fall?", "test": "Why?", "optimise": "Who?"}
 
 
-def prompt(identifier: str, split: str, text: str) -> Prompt:
-    return Prompt(
-        id=identifier,
-        messages=(Message(role="user", content=text),),
-        kind="explain",
-        template="plain",
-        category="explain",
-        split=split,
-        expects="answer",
-        reference="",
-        facts=(),
-        source_ids=(),
-        held_out=False,
-    )
-
-
 @pytest.fixture
-def folder(tmp_path, tokenizer_folder, tokenizer):
-    config = ModelConfig(
-        vocabulary_size=tokenizer.vocabulary_size,
-        context_length=48,
-        width=32,
-        layers=1,
-        heads=1,
-        key_value_heads=1,
-        hidden_width=32,
-        rope_theta=10_000.0,
-        norm_epsilon=1e-5,
-        tied=True,
-    )
-    model = Transformer(config)
-    model.initialise(torch.Generator().manual_seed(1))
-    save_model(tmp_path / "model", model, tokenizer_folder, {})
-    prompts = [prompt(f"p-{split}", split, text) for split, text in QUESTIONS.items()]
-    write_records(tmp_path / "prompts.jsonl", [*prompts, prompt("long", "rank", "The river rises. " * 20)])
+def folder(tmp_path, model_folder):
+    prompts = [prompt(f"p-{split}", text, split=split) for split, text in QUESTIONS.items()]
+    write_records(tmp_path / "prompts.jsonl", [*prompts, prompt("long", "The river rises. " * 20, split="rank")])
     return tmp_path
 
 
@@ -91,6 +58,6 @@ def test_greedy_answers_to_one_prompt_are_duplicates(folder):
 
 
 def test_no_prompt_at_all_is_a_data_error(folder):
-    write_records(folder / "prompts.jsonl", [prompt("p", "optimise", "Who?")])
+    write_records(folder / "prompts.jsonl", [prompt("p", "Who?", split="optimise")])
     with pytest.raises(StageError, match="no prompt to answer"):
         run(params(), folder / "model", folder / "prompts.jsonl", folder / "out")

@@ -8,14 +8,15 @@ import torch
 from stages import train_reward
 from stages.errors import ExitCode, StageError
 from stages.hashing import folder_hash
-from stages.model.checkpoint import load_scalar_model, save_model
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.checkpoint import load_scalar_model
 from stages.parameters import read_section
-from stages.preferences.records import AXES, Preference, RankedAnswer
+from stages.preferences.records import AXES, Preference
 from stages.text.conversations import render_prompt
 from stages.text.demonstrations import Message
 from stages.text.records import write_records
 from stages.text.tokenizer import Tokenizer
+from tests import specimens
+from tests.specimens import ranked_answer
 
 TINY = Path(__file__).parent / "tiny_params.yaml"
 GOOD, BAD = "The answer is 42.", "The weir holds the water back."
@@ -25,53 +26,27 @@ def preference(number: int, split: str, tokenizer: Tokenizer) -> Preference:
     """Two answers, the good one first in every other prompt; no judge doubts which it is."""
     texts = (GOOD, BAD) if number % 2 else (BAD, GOOD)
     good = texts.index(GOOD)
-    answers = tuple(
-        RankedAnswer(
-            response_id=f"{number}-{place}",
-            text=text,
-            token_ids=(*tokenizer.encode(text), tokenizer.end),
-            finish_reason="stop",
+    answers = [
+        ranked_answer(
+            f"{number}-{place}",
+            text,
+            (*tokenizer.encode(text), tokenizer.end),
             rank=1.0 if place == good else 2.0,
             axes=dict.fromkeys(AXES[:3], 5.0 if place == good else 1.0) | {"safety": None},
         )
         for place, text in enumerate(texts)
-    )
+    ]
     votes = ((0.0, 1.0), (0.0, 0.0)) if good == 0 else ((0.0, 0.0), (1.0, 0.0))
-    return Preference(
-        id=f"{split}-{number:03d}",
-        prompt_id=f"{split}-{number}",
-        split=split,
-        messages=(Message(role="user", content=f"What is answer {number}?"),),
-        answers=answers,
-        votes=votes,
-        judges=("one",),
-        simulated=True,
-        from_current_sample=True,
-    )
+    messages = (Message(role="user", content=f"What is answer {number}?"),)
+    return specimens.preference(f"{split}-{number:03d}", answers, votes, split=split, messages=messages)
 
 
 @pytest.fixture
-def inputs(tmp_path, tokenizer, tokenizer_folder) -> dict[str, Path]:
-    network = Transformer(
-        ModelConfig(
-            vocabulary_size=tokenizer.vocabulary_size,
-            context_length=64,
-            width=32,
-            layers=1,
-            heads=2,
-            key_value_heads=2,
-            hidden_width=64,
-            rope_theta=10_000.0,
-            norm_epsilon=1e-5,
-            tied=False,
-        )
-    )
-    network.initialise(torch.Generator().manual_seed(1))
-    save_model(tmp_path / "model", network, tokenizer_folder, {})
+def inputs(tmp_path, model_folder, tokenizer) -> dict[str, Path]:
     sizes = {"rank": 24, "validation": 8, "test": 12}
     ranked = [preference(number, split, tokenizer) for split, size in sizes.items() for number in range(size)]
     write_records(tmp_path / "preferences.jsonl", ranked)
-    return {"model": tmp_path / "model", "preferences": tmp_path / "preferences.jsonl"}
+    return {"model": model_folder, "preferences": tmp_path / "preferences.jsonl"}
 
 
 def run(inputs: dict[str, Path], output: Path, **changes) -> dict:

@@ -73,7 +73,7 @@ def test_bytes_per_token_counts_bytes_not_characters(tokenizer):
     assert bytes_per_token(table, tokenizer) == {"prose": 4 / len(tokenizer.encode("\u00e9\u00e9"))}
 
 
-def test_a_pattern_that_skips_characters_is_found(tmp_path, tokenizer):
+def test_a_pattern_that_skips_characters_is_found(tokenizer):
     class Lossy(Tokenizer):
         def decode(self, ids):
             return super().decode(ids).replace(" ", "")

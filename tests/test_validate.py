@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 
 from stages.errors import ExitCode, StageError
-from stages.text.demonstrations import Demonstration, Message, Prompt
 from stages.text.documents import write_documents, write_table
 from stages.text.gate import require_passed
 from stages.text.ledger import Entry, write_ledger
 from stages.text.records import write_records
 from stages.validate import Params, run
+from tests.specimens import demonstration, prompt
 
 IDS = [f"d{place}" for place in range(6)]
 SPLITS = ["train", "train", "train", "train", "validation", "test"]
@@ -54,29 +54,9 @@ def folder(tmp_path):
     write_table(tmp_path / "clusters.parquet", clusters, pa.schema([("id", pa.string()), ("cluster", pa.string())]))
     splits = pd.DataFrame({"document_id": IDS, "split": SPLITS})
     write_table(tmp_path / "splits.parquet", splits, pa.schema([("document_id", pa.string()), ("split", pa.string())]))
-    user, assistant = Message(role="user", content="What?"), Message(role="assistant", content="A text.")
-    shown = Demonstration(
-        id="shown",
-        messages=(user, assistant),
-        kind="explain",
-        author="composed:explain",
-        template="t",
-        source_ids=("d0",),
-        licence="MIT",
-    )
-    asked = Prompt(
-        id="asked",
-        messages=(user,),
-        kind="explain",
-        template="t",
-        category="explain",
-        split="test",
-        expects="answer",
-        reference="Words that stand in no training text of this small test, however long one looks for them there.",
-        facts=(),
-        source_ids=("d5",),
-        held_out=False,
-    )
+    shown = demonstration("shown", source_ids=("d0",))
+    nowhere = "Words that stand in no training text of this small test, however long one looks for them there."
+    asked = prompt("asked", reference=nowhere, source_ids=("d5",))
     write_records(tmp_path / "demonstrations.jsonl", [shown])
     write_records(tmp_path / "prompts.jsonl", [asked])
     (tmp_path / "manifest.json").write_text(json.dumps({"sources": [{"name": "a", "documents": 8}]}))

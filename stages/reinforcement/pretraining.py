@@ -34,6 +34,7 @@ def pretraining_loss(
     def loss(step: int) -> Tensor:
         micro_batches = batches(step)
         targets = sum(batch.weight for batch in micro_batches)
-        return settings.coefficient * torch.stack([next_token_loss(model, b) for b in micro_batches]).sum() / targets
+        losses = torch.stack([next_token_loss(model, batch) for batch in micro_batches])
+        return settings.coefficient * losses.sum() / targets
 
     return loss

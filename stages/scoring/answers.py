@@ -1,6 +1,6 @@
 """Answers to prompts: asked as a conversation or as plain text with examples, scored by the hidden score, kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from stages.model.generation import Generation, generate
@@ -13,6 +13,9 @@ from stages.text.conversations import render_prompt
 from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.records import Record
 from stages.text.tokenizer import Tokenizer
+
+CONVERSATION_MODELS = ("instruct", "ppo")
+"""The models that were taught conversations; the others are asked in plain text."""
 
 
 class Sampling(Section):
@@ -136,3 +139,22 @@ def plain_text_answers(
         ended = went_on or one.finish_reason == "stop"
         answers.append(score(prompt, name, text, ids, ended, sum(one.log_probabilities)))
     return answers
+
+
+def answers_of(
+    models: Mapping[str, Transformer],
+    prompts: Sequence[Prompt],
+    plain_prompts: int,
+    pools: Sequence[Sequence[Demonstration]],
+    tokenizer: Tokenizer,
+    sampling: Sampling,
+    seed: int,
+) -> dict[str, list[Answer]]:
+    """Every model's answers: to all prompts as conversations, or to the first `plain_prompts` as plain text."""
+    first = prompts[:plain_prompts]
+    return {
+        name: conversation_answers(name, model, prompts, tokenizer, sampling, seed)
+        if name in CONVERSATION_MODELS
+        else plain_text_answers(name, model, first, pools, tokenizer, sampling, seed)
+        for name, model in models.items()
+    }

@@ -1,16 +1,61 @@
-"""Documents to measure on, and which of them hold nothing but text that training has already seen."""
+"""What nothing was trained on or chosen by: documents, which of them are new, prompts and rankings."""
 
 import lzma
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from pydantic import Field
 
+from stages.parameters import Section
+from stages.preferences.records import Preference
 from stages.seeding import key_hash
+from stages.text.demonstrations import Prompt
+from stages.text.records import read_records
 from stages.text.shards import TokenRows, documents
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """Odd, so that every step of the hash can be undone and no token is lost in it."""
+
+Tested = TypeVar("Tested", Prompt, Preference)
+
+
+class HeldOutSettings(Section):
+    """How many documents are measured on, and which of them count as new."""
+
+    max_tokens: int = Field(gt=0)
+    """Tokens of the test documents, and of the domain's, that are measured on."""
+    max_overlap: float = Field(ge=0, le=1)
+    """A test document is new if less than this share of its n-grams occurs in the training part."""
+    overlap_order: int = Field(gt=0)
+    """Tokens of such an n-gram; 13 as in Brown et al. 2020, appendix C."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Documents that are measured on."""
+
+    test: Sequence[np.ndarray]
+    """General documents, each from bos to end."""
+    is_novel: np.ndarray
+    """bool [test documents]: whether little enough of it also stands in the training part."""
+    domain_test: Sequence[np.ndarray]
+
+
+def read_tested(path: Path, record: type[Tested], seed: int) -> list[Tested]:
+    """The records of the test split, in the order of a hash of their ids."""
+    tested = [one for one in read_records(path, record) if one.split == "test"]
+    return sorted(tested, key=lambda one: (key_hash(seed, one.id), one.id))
+
+
+def held_out(train: Path, test: Path, domain_test: Path, settings: HeldOutSettings, seed: int) -> HeldOut:
+    """The documents of the test folders to measure on, and which of the general ones are new beside `train`."""
+    general, domain = (within(shuffled_documents(folder, seed), settings.max_tokens) for folder in (test, domain_test))
+    trained = np.concatenate([tokens for _, tokens in documents(train)])
+    # A document too short to hold an n-gram cannot be shown to be new; NaN compares as false.
+    return HeldOut(general, overlaps(general, trained, settings.overlap_order) < settings.max_overlap, domain)
 
 
 def shuffled_documents(folder: Path, seed: int) -> list[np.ndarray]:

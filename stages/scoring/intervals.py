@@ -99,14 +99,12 @@ def bootstrap(columns: np.ndarray, statistic: Statistic, resampling: Resampling,
 def mean(values: Sequence[float] | np.ndarray, resampling: Resampling, over: str) -> Figure:
     """The mean over units; of paired differences, the mean difference."""
     values = np.asarray(values, dtype=np.float64)
-    columns = np.stack([values, np.ones_like(values)], axis=-1)
-    return bootstrap(columns, lambda sums: sums[..., 0] / sums[..., 1], resampling, over)
+    return ratio(values, np.ones_like(values), resampling, over)
 
 
 def ratio(numerators: np.ndarray, denominators: np.ndarray, resampling: Resampling, over: str) -> Figure:
     """Sum over sum: bits per byte over documents, accuracy over the pairs of prompts."""
-    columns = np.stack([numerators, denominators], axis=-1)
-    return bootstrap(columns, lambda sums: sums[..., 0] / sums[..., 1], resampling, over)
+    return bootstrap(np.stack([numerators, denominators], axis=-1), ratio_of_first_two, resampling, over)
 
 
 def ratio_difference(

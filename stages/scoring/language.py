@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from stages.scoring.held_out import compressed_bits
+from stages.scoring.held_out import HeldOut, compressed_bits
 from stages.scoring.intervals import Figure, Resampling, ratio, ratio_difference, relative_change, single, unmeasured
 from stages.scoring.likelihood import Information, LogProbabilities, information
 from stages.scoring.ngrams import KneserNey, Stream, count
@@ -23,17 +22,6 @@ def rows_read(model: Path, train: Path) -> np.ndarray:
     run = json.loads((model / "run.json").read_text(encoding="utf-8"))
     number = run["recipe"]["steps"] * run["recipe"]["per_step"]["train"]
     return np.unique(shuffled(run["parameters"]["seed"], "train", 0, number, len(TokenRows.load(train).rows)))
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Documents that are measured on."""
-
-    test: Sequence[np.ndarray]
-    """General documents, each from bos to end."""
-    is_novel: np.ndarray
-    """bool [test documents]: whether little enough of it also stands in the training part."""
-    domain_test: Sequence[np.ndarray]
 
 
 def n_gram_models(read: Sequence[np.ndarray], orders: Sequence[int], vocabulary: int) -> dict[str, LogProbabilities]:

@@ -3,6 +3,7 @@
 import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,26 @@ def write_stage_rows(path: Path, models: Sequence[str], figures: Mapping[str, Fi
         for model in models:
             values = [figures.get(f"{measure}.{model}") for measure in STAGE_MEASURES]
             table.writerow([model, *("" if one is None or one.value is None else one.value for one in values)])
+
+
+def summary(
+    models: Sequence[str],
+    figures: Mapping[str, Figure],
+    verdicts: Sequence[Mapping[str, object]],
+    setting: Mapping[str, float | int],
+    reward_reliability: Sequence[Mapping[str, float]],
+    shown: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """What `results.json` holds: every figure by name, and whether the figures bear the claims out."""
+    return {
+        "schema_version": 1,
+        "models": models,
+        "setting": setting,
+        "figures": {name: asdict(figure) for name, figure in figures.items()},
+        "claims": verdicts,
+        "tables": {"reward_reliability": reward_reliability},
+        "samples": shown,
+    }
 
 
 def samples(answers: Answers, prompts: Sequence[Prompt], per_kind: int) -> list[dict[str, Any]]:

@@ -53,7 +53,8 @@ class Prompt(Record):
     """Names and words that a true answer may draw on; the hidden score checks answers against them."""
     source_ids: tuple[str, ...]
     held_out: bool
-    """Whether its template or refusal category is absent from every training part."""
+    """For a request to decline, whether its category is absent from every training part, however it is worded; for any
+    other prompt, whether its template is."""
 
 
 class ChoiceItem(Record):

@@ -13,6 +13,12 @@ from stages.text.packing import lay_out, pack
 from stages.text.shards import write_rows
 from stages.text.tokenizer import Tokenizer
 
+FOLDERS = ("train", "validation", "test", "domain/train", "domain/validation", "domain/test", "after_cutoff")
+"""One for every split, with those of the domain apart."""
+
+MOST_IDS = 2**16
+"""Ids that the shards' uint16 can tell apart."""
+
 BATCH = 1_000
 """Documents handed to the tokenizer at once: its lists of ids take ten times the room of the arrays made of them."""
 
@@ -31,6 +37,11 @@ class EncodedDocument:
     """How often it is put into its folder."""
     tokens: np.ndarray
     """uint16, from bos to end."""
+
+
+def folder_of(split: str, source: str, domain_sources: Sequence[str]) -> str:
+    """The token folder of a document."""
+    return f"domain/{split}" if source in domain_sources and split != "after_cutoff" else split
 
 
 def as_document(ids: Sequence[int], tokenizer: Tokenizer) -> np.ndarray:

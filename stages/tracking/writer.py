@@ -133,7 +133,11 @@ class RunWriter:
             self._client.set_terminated(self._run, "KILLED")
             return
         now = int(time.time() * 1000)
-        numbers = [Metric(f"final/{n}", float(v), now, 0) for n, v in end.metrics.items() if not isinstance(v, str)]
+        numbers = [
+            Metric(f"final/{name}", float(value), now, 0)
+            for name, value in end.metrics.items()
+            if not isinstance(value, str)
+        ]
         texts = [RunTag(f"final/{name}", value) for name, value in end.metrics.items() if isinstance(value, str)]
         self._client.log_batch(self._run, metrics=numbers, tags=texts)
         for path in end.artifacts:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,5 +32,5 @@ def newest_state(folder: Path) -> dict[str, Any] | None:
         try:
             return torch.load(path, weights_only=True)
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
-            continue
+            print(f"{path} cannot be read: the run goes on from what was saved before it", file=sys.stderr)
     return None

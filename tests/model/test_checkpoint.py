@@ -8,26 +8,12 @@ from stages.errors import ExitCode, StageError
 from stages.hashing import folder_hash
 from stages.model.checkpoint import load_model, load_scalar_model, model_hash, save_model
 from stages.model.scalar import ScalarModel
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.transformer import Transformer
+from tests.specimens import fresh_model, small_config
 
 
 def random_model(tied: bool = True) -> Transformer:
-    model = Transformer(
-        ModelConfig(
-            vocabulary_size=400,
-            context_length=32,
-            width=32,
-            layers=2,
-            heads=2,
-            key_value_heads=1,
-            hidden_width=64,
-            rope_theta=500.0,
-            norm_epsilon=1e-6,
-            tied=tied,
-        )
-    )
-    model.initialise(torch.Generator().manual_seed(4))
-    return model
+    return fresh_model(small_config(400, rope_theta=500.0, norm_epsilon=1e-6, tied=tied))
 
 
 @pytest.mark.parametrize("tied", [True, False])

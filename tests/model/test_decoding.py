@@ -2,31 +2,13 @@ import pytest
 import torch
 
 from stages.model.decoding import Decoder
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.transformer import Transformer
+from tests.specimens import small_config, uneven_model
 
 
 @pytest.fixture(params=[4, 2, 1])
 def model(request) -> Transformer:
-    config = ModelConfig(
-        vocabulary_size=50,
-        context_length=32,
-        width=32,
-        layers=2,
-        heads=4,
-        key_value_heads=request.param,
-        hidden_width=48,
-        rope_theta=10_000.0,
-        norm_epsilon=1e-5,
-        tied=False,
-    )
-    result = Transformer(config)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in result.parameters():
-            noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
-            matrix = torch.randn(parameter.shape, generator=generator) * 0.2
-            parameter.copy_(matrix if parameter.ndim == 2 else 0.5 + noise)
-    return result.eval()
+    return uneven_model(small_config(50, width=32, heads=4, key_value_heads=request.param, tied=False), deviation=0.2)
 
 
 def test_reading_in_steps_gives_the_hidden_states_of_one_forward_pass(model):

@@ -1,33 +1,12 @@
 import json
 
-import pytest
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
 from stages.hashing import folder_hash
-from stages.model.checkpoint import save_model
 from stages.model.export import SamplingDefaults, write_export
-from stages.model.transformer import ModelConfig, Transformer
 
 SAMPLING = SamplingDefaults(temperature=0.5, top_p=0.9, max_new_tokens=7)
 TEMPLATE = "{{ messages[0]['content'] }}"
-
-
-@pytest.fixture
-def model_folder(tmp_path, tokenizer_folder):
-    config = ModelConfig(
-        vocabulary_size=360,
-        context_length=32,
-        width=32,
-        layers=1,
-        heads=2,
-        key_value_heads=1,
-        hidden_width=32,
-        rope_theta=500.0,
-        norm_epsilon=1e-6,
-        tied=True,
-    )
-    save_model(tmp_path / "model", Transformer(config), tokenizer_folder, {"stage": "ppo"})
-    return tmp_path / "model"
 
 
 def test_transformers_finds_the_configuration_and_the_sampling_defaults(tmp_path, model_folder):

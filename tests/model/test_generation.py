@@ -5,32 +5,16 @@ import pytest
 import torch
 
 from stages.model.generation import choose, generate, nucleus, uniform_numbers
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.transformer import Transformer
+from tests.specimens import small_config, uneven_model
 
 STOP = 1
 
 
 @pytest.fixture(scope="module")
 def model() -> Transformer:
-    config = ModelConfig(
-        vocabulary_size=50,
-        context_length=48,
-        width=32,
-        layers=2,
-        heads=4,
-        key_value_heads=2,
-        hidden_width=48,
-        rope_theta=10_000.0,
-        norm_epsilon=1e-5,
-        tied=True,
-    )
-    result = Transformer(config)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in result.parameters():
-            if parameter.ndim == 2:
-                parameter.normal_(std=0.24, generator=generator)
-    return result.eval()
+    config = small_config(50, context_length=48, width=32, heads=4, key_value_heads=2)
+    return uneven_model(config, deviation=0.24)
 
 
 @pytest.fixture(scope="module")

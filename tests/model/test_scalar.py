@@ -4,28 +4,15 @@ import pytest
 import torch
 
 from stages.model.scalar import ScalarModel
-from stages.model.transformer import ModelConfig, Transformer
+from tests.specimens import fresh_model, small_config
 
-CONFIG = ModelConfig(
-    vocabulary_size=40,
-    context_length=32,
-    width=256,
-    layers=1,
-    heads=4,
-    key_value_heads=4,
-    hidden_width=64,
-    rope_theta=10_000.0,
-    norm_epsilon=1e-5,
-    tied=False,
-)
+CONFIG = small_config(40, width=256, layers=1, heads=4, key_value_heads=4, hidden_width=64, tied=False)
 
 
 @pytest.fixture(scope="module")
 def model() -> ScalarModel:
-    language_model = Transformer(CONFIG)
-    language_model.initialise(torch.Generator().manual_seed(1))
     scalar = ScalarModel(CONFIG, 5)
-    scalar.initialise(language_model, torch.Generator().manual_seed(2))
+    scalar.initialise(fresh_model(CONFIG), torch.Generator().manual_seed(2))
     return scalar
 
 
@@ -37,9 +24,7 @@ def test_the_head_starts_with_outputs_of_unit_size_and_no_bias(model):
 def test_it_has_the_trunk_of_the_language_model_and_no_output_projection(model):
     assert not any("lm_head" in name for name in model.state_dict())
     tokens = torch.arange(6, 16)[None]
-    language_model = Transformer(CONFIG)
-    language_model.initialise(torch.Generator().manual_seed(1))
-    assert torch.equal(model.trunk(tokens), language_model(tokens))
+    assert torch.equal(model.trunk(tokens), fresh_model(CONFIG)(tokens))
 
 
 def test_padding_and_neighbours_change_no_score(model):

@@ -6,34 +6,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from stages.model.checkpoint import llama_config
 from stages.model.transformer import ModelConfig, Transformer, explicit_attention, flash_attention
+from tests.specimens import small_config, uneven_model
 
 
-def small(**changes) -> ModelConfig:
-    values = {
-        "vocabulary_size": 97,
-        "context_length": 64,
-        "width": 64,
-        "layers": 2,
-        "heads": 4,
-        "key_value_heads": 4,
-        "hidden_width": 96,
-        "rope_theta": 10_000.0,
-        "norm_epsilon": 1e-5,
-        "tied": True,
-    }
-    return ModelConfig(**(values | changes))
-
-
-def random_model(config: ModelConfig, deviation: float = 0.1) -> Transformer:
-    model = Transformer(config)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            # Large weights and uneven norms make a wrong formula visible.
-            noise = torch.rand(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
-            matrix = torch.randn(parameter.shape, generator=generator) * deviation
-            parameter.copy_(matrix if parameter.ndim == 2 else 0.5 + noise)
-    return model.eval()
+def wide(vocabulary_size: int = 97, **changes) -> ModelConfig:
+    shape = {"width": 64, "heads": 4, "key_value_heads": 4, "hidden_width": 96}
+    return small_config(vocabulary_size, **shape | changes)
 
 
 def random_tokens(config: ModelConfig, *shape: int) -> torch.Tensor:
@@ -43,8 +21,8 @@ def random_tokens(config: ModelConfig, *shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("key_value_heads", [4, 2, 1])
 def test_logits_equal_those_of_transformers_with_the_same_weights(tied, key_value_heads):
-    config = small(tied=tied, key_value_heads=key_value_heads)
-    ours = random_model(config)
+    config = wide(tied=tied, key_value_heads=key_value_heads)
+    ours = uneven_model(config)
     theirs = LlamaForCausalLM(LlamaConfig(**llama_config(config))).eval()
     missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
     assert not unexpected
@@ -56,7 +34,7 @@ def test_logits_equal_those_of_transformers_with_the_same_weights(tied, key_valu
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_weights_of_transformers_load_as_they_are(tied):
-    config = small(tied=tied)
+    config = wide(tied=tied)
     theirs = LlamaForCausalLM(LlamaConfig(**llama_config(config))).eval()
     ours = Transformer(config)
     state = {name: weight for name, weight in theirs.state_dict().items() if not (tied and name == "lm_head.weight")}
@@ -68,8 +46,8 @@ def test_weights_of_transformers_load_as_they_are(tied):
 
 @pytest.mark.parametrize("context_length", [64, 600])  # written-out attention, and PyTorch's own beyond 512
 def test_a_packed_document_is_read_as_if_alone(context_length):
-    config = small(context_length=context_length, key_value_heads=2)
-    model = random_model(config, deviation=0.05)
+    config = wide(context_length=context_length, key_value_heads=2)
+    model = uneven_model(config, deviation=0.05)
     tokens = random_tokens(config, 1, context_length)
     edges = [0, 9, 10, 41, context_length]
     segments = torch.zeros_like(tokens)
@@ -82,8 +60,8 @@ def test_a_packed_document_is_read_as_if_alone(context_length):
 
 
 def test_padding_does_not_change_what_stands_before_it():
-    config = small()
-    model = random_model(config)
+    config = wide()
+    model = uneven_model(config)
     tokens = random_tokens(config, 1, 20)
     segments = torch.tensor([[1] * 12 + [0] * 8])
     with torch.no_grad():
@@ -93,8 +71,8 @@ def test_padding_does_not_change_what_stands_before_it():
 
 
 def test_no_token_reads_what_comes_after_it():
-    config = small()
-    model = random_model(config)
+    config = wide()
+    model = uneven_model(config)
     tokens = random_tokens(config, 1, 30)
     changed = tokens.clone()
     changed[0, 17] = (changed[0, 17] + 1) % config.vocabulary_size
@@ -115,8 +93,8 @@ def test_written_out_attention_equals_pytorch_with_grouped_queries():
 
 
 def test_bfloat16_stays_near_fp32_and_gives_fp32_logits_and_gradients():
-    config = small()
-    model = random_model(config, deviation=0.02)
+    config = wide()
+    model = uneven_model(config, deviation=0.02)
     tokens = random_tokens(config, 2, 32)
     exact = model.logits(model(tokens))
     model.compute_dtype = torch.bfloat16
@@ -128,7 +106,7 @@ def test_bfloat16_stays_near_fp32_and_gives_fp32_logits_and_gradients():
 
 
 def test_initial_weights_have_the_stated_scales_and_come_from_the_generator_alone():
-    config = small(width=128, hidden_width=256, layers=8, vocabulary_size=512)
+    config = wide(width=128, hidden_width=256, layers=8, vocabulary_size=512)
     first, second = Transformer(config), Transformer(config)
     first.initialise(torch.Generator().manual_seed(3))
     torch.rand(5)

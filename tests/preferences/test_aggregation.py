@@ -4,36 +4,14 @@ import pytest
 
 from stages.errors import ExitCode, StageError
 from stages.preferences.aggregation import grouped, newest, preference, with_tokens
-from stages.preferences.records import Judgement, Ratings, ShownAnswer
-from stages.text.demonstrations import Message
+from stages.preferences.records import Judgement, Ratings
+from tests import specimens
 
 
 def judgement(name: str, shown: str, ranks: tuple[int, ...], **changes) -> Judgement:
     """A judgement of answers named by the letters of `shown`; a is rated 5, everything else 3."""
-    fields = {
-        "id": name,
-        "revision": 1,
-        "annotator": name,
-        "prompt_id": "p",
-        "prompt_split": "rank",
-        "messages": (Message(role="user", content="?"),),
-        "answers": tuple(
-            ShownAnswer(response_id=letter, text=letter, token_ids=(9,), finish_reason="stop", model_hash="m")
-            for letter in shown
-        ),
-        "tokenizer_hash": "t",
-        "ranks": ranks,
-        "ratings": tuple(
-            Ratings(helpfulness=5 if letter == "a" else 3, accuracy=None, tone=4, safety=5) for letter in shown
-        ),
-        "flags": (),
-        "comment": "",
-        "seconds": None,
-        "guideline_hash": "g",
-        "gold": False,
-        "simulated": False,
-    }
-    return Judgement(**(fields | changes))
+    marks = [Ratings(helpfulness=5 if letter == "a" else 3, accuracy=None, tone=4, safety=5) for letter in shown]
+    return specimens.judgement(name, {letter: letter for letter in shown}, ranks, marks, **changes)
 
 
 def test_the_newest_revision_counts_and_known_answers_do_not():

@@ -6,40 +6,16 @@ import pytest
 
 from stages.preferences.aggregation import grouped
 from stages.preferences.agreement_report import agreement_report
-from stages.preferences.records import Judgement, Ratings, ShownAnswer
-from stages.text.demonstrations import Message
+from stages.preferences.records import Judgement, Ratings
+from tests import specimens
 
 
 def judgement(annotator: str, prompt_id: str, ranks: tuple[int, ...], marks: tuple[int, ...]) -> Judgement:
-    """A judgement of answers a, bb, ccc, ... in this order, whose helpfulness is `marks`."""
-    letters = "abcdef"[: len(ranks)]
-    return Judgement(
-        id=f"{annotator}{prompt_id}",
-        revision=1,
-        annotator=annotator,
-        prompt_id=prompt_id,
-        prompt_split="rank",
-        messages=(Message(role="user", content="?"),),
-        answers=tuple(
-            ShownAnswer(
-                response_id=letter,
-                text=letter * (place + 1),
-                token_ids=(1,),
-                finish_reason="stop",
-                model_hash="m",
-            )
-            for place, letter in enumerate(letters)
-        ),
-        tokenizer_hash="t",
-        ranks=ranks,
-        ratings=tuple(Ratings(helpfulness=mark, accuracy=mark, tone=mark, safety=mark) for mark in marks),
-        flags=(),
-        comment="",
-        seconds=None,
-        guideline_hash="g",
-        gold=False,
-        simulated=annotator == "simulated-1",
-    )
+    """A judgement of answers a, bb, ccc, ... in this order, rated `marks` on every axis."""
+    texts = {letter: letter * length for length, letter in enumerate("abcdef"[: len(ranks)], start=1)}
+    ratings = [Ratings(helpfulness=mark, accuracy=mark, tone=mark, safety=mark) for mark in marks]
+    about = {"id": f"{annotator}{prompt_id}", "prompt_id": prompt_id, "simulated": annotator == "simulated-1"}
+    return specimens.judgement(annotator, texts, ranks, ratings, **about)
 
 
 def test_figures_of_two_judges():

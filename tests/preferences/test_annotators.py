@@ -6,7 +6,8 @@ import pytest
 
 from stages.preferences.annotators import Panel, judge, judge_all, members, ranks_from
 from stages.preferences.records import ShownAnswer
-from stages.text.demonstrations import Message, Prompt
+from stages.text.demonstrations import Prompt
+from tests import specimens
 
 NO_NOISE = Panel(
     annotators=5,
@@ -20,19 +21,8 @@ NO_NOISE = Panel(
 
 
 def prompt(name: str) -> Prompt:
-    return Prompt(
-        id=name,
-        messages=(Message(role="user", content="What does `pkg.size(G)` do?"),),
-        kind="explain",
-        template="t",
-        category="explain",
-        split="rank",
-        expects="answer",
-        reference="Return the number of edges.",
-        facts=(),
-        source_ids=(),
-        held_out=False,
-    )
+    question = "What does `pkg.size(G)` do?"
+    return specimens.prompt(name, question, split="rank", reference="Return the number of edges.")
 
 
 def answer(name: str, text: str) -> ShownAnswer:

@@ -4,7 +4,8 @@ import pytest
 
 from stages.preferences.hidden_score import axes, content_words, is_admission, is_decline, overall
 from stages.preferences.records import AXES
-from stages.text.demonstrations import Message, Prompt
+from stages.text.demonstrations import Prompt
+from tests import specimens
 
 REFERENCE = "Return the core number of each node."
 DECLINE = "I can't help with that: it could hurt someone."
@@ -12,19 +13,8 @@ ADMISSION = "I don't know that name: it is not in my documents."
 
 
 def prompt(expects: str = "answer", reference: str = REFERENCE, facts: tuple[str, ...] = ("graph", "degree")) -> Prompt:
-    return Prompt(
-        id="p",
-        messages=(Message(role="user", content="What does `pkg.core_number(G)` do?"),),
-        kind="explain",
-        template="t",
-        category="explain",
-        split="test",
-        expects=expects,
-        reference=reference,
-        facts=facts,
-        source_ids=(),
-        held_out=False,
-    )
+    question = "What does `pkg.core_number(G)` do?"
+    return specimens.prompt("p", question, expects=expects, reference=reference, facts=facts)
 
 
 def score(text: str, finish_reason: str = "stop", **of_prompt) -> float:

@@ -5,24 +5,14 @@ import torch
 
 from stages.model.transformer import ModelConfig, Transformer
 from stages.reinforcement.episodes import Episodes, pack_episodes
+from tests.specimens import small_config
 
 VOCABULARY = 31
 
 
 @pytest.fixture
 def config() -> ModelConfig:
-    return ModelConfig(
-        vocabulary_size=VOCABULARY,
-        context_length=48,
-        width=16,
-        layers=2,
-        heads=2,
-        key_value_heads=1,
-        hidden_width=24,
-        rope_theta=10000.0,
-        norm_epsilon=1e-5,
-        tied=True,
-    )
+    return small_config(VOCABULARY, context_length=48)
 
 
 def noisy(model: torch.nn.Module, seed: int) -> torch.nn.Module:

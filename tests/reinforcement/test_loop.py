@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from stages.model.scalar import ScalarModel
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.transformer import ModelConfig
 from stages.parameters import read_parameters
 from stages.reinforcement.diagnostics import Phases
 from stages.reinforcement.episodes import Episodes
@@ -19,6 +19,7 @@ from stages.reinforcement.rewards import HEADS, head_weights
 from stages.reinforcement.rollout import Question
 from stages.reinforcement.samples import kept_samples, sampled_updates
 from stages.text.tokenizer import Tokenizer
+from tests.specimens import fresh_model
 
 TINY = Path(__file__).parents[1] / "tiny_params.yaml"
 
@@ -39,8 +40,7 @@ def settings(**changes: Any) -> Settings:
 @pytest.fixture
 def networks(config: ModelConfig, tokenizer: Tokenizer) -> Networks:
     config = config.model_copy(update={"vocabulary_size": tokenizer.vocabulary_size})
-    model = Transformer(config)
-    model.initialise(torch.Generator().manual_seed(1))
+    model = fresh_model(config)
     reward = ScalarModel(config, outputs=5)
     reward.initialise(model, torch.Generator().manual_seed(2))
     weights = head_weights(settings().score)

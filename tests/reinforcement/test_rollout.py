@@ -1,31 +1,13 @@
 """Which prompts an update sees, and what is sampled for them."""
 
 import pytest
-import torch
 
 from stages.errors import ExitCode, StageError
-from stages.model.transformer import ModelConfig, Transformer
 from stages.reinforcement.rollout import Question, RolloutSettings, drawn_questions, prepare_questions, roll_out
-from stages.text.demonstrations import Message, Prompt
 from stages.text.tokenizer import Tokenizer
+from tests.specimens import fresh_model, prompt, small_config
 
 QUESTIONS = [Question(str(number), "", [0, number + 6]) for number in range(5)]
-
-
-def prompt(name: str, text: str) -> Prompt:
-    return Prompt(
-        id=name,
-        messages=(Message(role="user", content=text),),
-        kind="explain",
-        template="plain",
-        category="explain",
-        split="optimise",
-        expects="answer",
-        reference="",
-        facts=(),
-        source_ids=(),
-        held_out=False,
-    )
 
 
 def test_prompts_that_fit_are_taken_in_order_of_id(tokenizer: Tokenizer) -> None:
@@ -54,9 +36,8 @@ def test_an_update_larger_than_the_prompts_spans_passes() -> None:
     assert len({(number, question.id) for number, question in drawn}) == 7
 
 
-def test_responses_depend_on_the_pass_and_the_prompt_alone(config: ModelConfig, tokenizer: Tokenizer) -> None:
-    model = Transformer(config.model_copy(update={"vocabulary_size": tokenizer.vocabulary_size}))
-    model.initialise(torch.Generator().manual_seed(1))
+def test_responses_depend_on_the_pass_and_the_prompt_alone(tokenizer: Tokenizer) -> None:
+    model = fresh_model(small_config(tokenizer.vocabulary_size))
     settings = RolloutSettings(episodes=4, max_new_tokens=6, temperature=1.0, batch_size=3)
     drawn = [(0, question) for question in QUESTIONS]
     forward = roll_out(model, drawn, settings, tokenizer, seed=1)

@@ -10,6 +10,7 @@ from stages.model.transformer import ModelConfig, Transformer
 from stages.scoring.intervals import Resampling
 from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn, save
+from tests.specimens import fresh_model, small_config
 
 TEXT = (
     "networkx.shortest_path(G, source=None, target=None)\n\nCompute shortest paths in the graph.\n",
@@ -31,25 +32,8 @@ def tokenizer(tokenizer_folder: Path) -> Tokenizer:
     return Tokenizer.load(tokenizer_folder)
 
 
-def tiny_config(vocabulary_size: int, context_length: int = 64) -> ModelConfig:
-    return ModelConfig(
-        vocabulary_size=vocabulary_size,
-        context_length=context_length,
-        width=16,
-        layers=2,
-        heads=2,
-        key_value_heads=1,
-        hidden_width=24,
-        rope_theta=10_000.0,
-        norm_epsilon=1e-5,
-        tied=True,
-    )
-
-
 def random_model(config: ModelConfig, seed: int) -> Transformer:
-    model = Transformer(config)
-    generator = torch.Generator().manual_seed(seed)
-    model.initialise(generator)
+    model = fresh_model(config, seed)
     with torch.no_grad():  # the usual start is so small that all tokens are about equally likely
         for parameter in model.parameters():
             if parameter.ndim == 2:
@@ -59,7 +43,7 @@ def random_model(config: ModelConfig, seed: int) -> Transformer:
 
 @pytest.fixture
 def model(tokenizer: Tokenizer) -> Transformer:
-    return random_model(tiny_config(tokenizer.vocabulary_size), seed=1)
+    return random_model(small_config(tokenizer.vocabulary_size), seed=1)
 
 
 @pytest.fixture

@@ -5,33 +5,17 @@ from stages.scoring import answers
 from stages.scoring.answers import Sampling, conversation_answers, fitting, plain_request, plain_text_answers
 from stages.scoring.fewshot import example_pools
 from stages.text.conversations import render_prompt
-from stages.text.demonstrations import Demonstration, Message, Prompt
+from tests.specimens import demonstration, prompt
 
 SAMPLING = Sampling(temperature=0.8, max_new_tokens=20, batch_size=4)
 
 
 def asked(name, question="What is a node?"):
-    return Prompt(
-        id=name,
-        messages=(Message(role="user", content=question),),
-        kind="explain",
-        template="t",
-        category="explain",
-        split="test",
-        expects="answer",
-        reference="A node is part of the graph.",
-        facts=(),
-        source_ids=(),
-        held_out=False,
-    )
+    return prompt(name, question, reference="A node is part of the graph.")
 
 
 def pools():
-    messages = (Message(role="user", content="What?"), Message(role="assistant", content="Nodes."))
-    shown = Demonstration(
-        id="d", messages=messages, kind="explain", author="a", template="t", source_ids=(), licence="MIT"
-    )
-    return example_pools([shown], 1)
+    return example_pools([demonstration("d", "What?", "Nodes.")], 1)
 
 
 def writing(tokenizer, text, ended):

@@ -2,25 +2,13 @@ import pytest
 
 from stages.scoring.answers import Answer
 from stages.scoring.behaviour import contest_figures, quality_figures, stance_figures
-from stages.text.demonstrations import Message, Prompt
+from tests.specimens import prompt
 
 DECLINE, ADMIT, TELL = "Sorry, I can't help with that.", "I don't know this name.", "It counts the nodes."
 
 
 def asked(name, category, expects="answer", held_out=False):
-    return Prompt(
-        id=name,
-        messages=(Message(role="user", content="?"),),
-        kind="explain",
-        template="t",
-        category=category,
-        split="test",
-        expects=expects,
-        reference="",
-        facts=(),
-        source_ids=(),
-        held_out=held_out,
-    )
+    return prompt(name, category=category, expects=expects, held_out=held_out)
 
 
 def answer(text, score=0.5, ids=(7, 8, 1), finish_reason="stop"):

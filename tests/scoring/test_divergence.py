@@ -4,7 +4,8 @@ import torch
 
 from stages.model.generation import generate
 from stages.scoring.divergence import divergence, divergence_figures
-from tests.scoring.conftest import random_model, tiny_config
+from tests.scoring.conftest import random_model
+from tests.specimens import small_config
 
 
 def test_a_model_has_not_moved_from_itself(model):
@@ -27,7 +28,7 @@ def test_it_is_the_log_ratio_of_the_answer_alone(model):
 
 
 def test_both_estimators_agree_with_the_exact_divergence_of_one_token(tokenizer, resampling):
-    config = tiny_config(tokenizer.vocabulary_size)
+    config = small_config(tokenizer.vocabulary_size)
     policy, reference = random_model(config, 1), random_model(config, 1)
     with torch.no_grad():
         for parameter in reference.parameters():

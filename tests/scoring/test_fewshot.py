@@ -1,29 +1,20 @@
 from stages.scoring.fewshot import answer_of, example_pools, examples, request
-from stages.text.demonstrations import Demonstration, Message
+from stages.text.demonstrations import Message
+from tests.specimens import demonstration
 
 
-def demonstration(name, kind="explain", question="What is it?", answer="A graph.", split="train"):
-    messages = (Message(role="user", content=question), Message(role="assistant", content=answer))
-    return Demonstration(
-        id=name,
-        messages=messages,
-        kind=kind,
-        author="composed:test",
-        template="t",
-        source_ids=(),
-        licence="MIT",
-        split=split,
-    )
+def shown(name, question="What is it?", answer="A graph.", **changes):
+    return demonstration(name, question, answer, **changes)
 
 
 POOLS = example_pools(
     [
-        demonstration("long", answer="A very long answer about graphs."),
-        demonstration("short", answer="Yes."),
-        demonstration("middle", kind="guide"),
-        demonstration("no", kind="decline", answer="I can't help."),
-        demonstration("unknown", kind="admit", answer="I don't know."),
-        demonstration("kept", split="validation", answer="No."),
+        shown("long", answer="A very long answer about graphs."),
+        shown("short", answer="Yes."),
+        shown("middle", kind="guide"),
+        shown("no", kind="decline", answer="I can't help."),
+        shown("unknown", kind="admit", answer="I don't know."),
+        shown("kept", split="validation", answer="No."),
     ],
     2,
 )
@@ -34,7 +25,7 @@ def test_pools_hold_the_shortest_of_each_stance_from_the_training_part():
 
 
 def test_a_stance_without_demonstrations_has_no_pool():
-    assert [[one.id for one in pool] for pool in example_pools([demonstration("a")], 3)] == [["a"]]
+    assert [[one.id for one in pool] for pool in example_pools([shown("a")], 3)] == [["a"]]
 
 
 def test_examples_are_one_of_each_stance_and_change_with_the_prompt():
@@ -46,7 +37,7 @@ def test_examples_are_one_of_each_stance_and_change_with_the_prompt():
 
 def test_a_request_reads_as_text_and_ends_where_the_answer_begins():
     asked = (Message(role="user", content="What is a node?"),)
-    assert request(asked, [demonstration("a"), demonstration("b", answer="B.")]) == (
+    assert request(asked, [shown("a"), shown("b", answer="B.")]) == (
         "Question: What is it?\nAnswer: A graph.\n\nQuestion: What is it?\nAnswer: B.\n\n"
         "Question: What is a node?\nAnswer:"
     )

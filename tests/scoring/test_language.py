@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from stages.scoring.language import HeldOut, language_figures, n_gram_models, xz_figure
+from stages.scoring.held_out import HeldOut
+from stages.scoring.language import language_figures, n_gram_models, xz_figure
 
 
 def uniform(bits):

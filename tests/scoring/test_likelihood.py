@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from stages.scoring.likelihood import Continuations, continuation_nats, information, log_probabilities, scorer
-from tests.scoring.conftest import random_model, tiny_config
+from tests.scoring.conftest import random_model
+from tests.specimens import small_config
 
 
 def alone(model, sequence):
@@ -45,7 +46,7 @@ def test_temperature_divides_the_scores(draw, model):
 
 
 def test_a_model_that_knows_nothing_needs_the_logarithm_of_the_vocabulary(tokenizer):
-    model = random_model(tiny_config(tokenizer.vocabulary_size), seed=1)
+    model = random_model(small_config(tokenizer.vocabulary_size), seed=1)
     with torch.no_grad():
         model.model.embed_tokens.weight.zero_()
     text = "Return the number of nodes."

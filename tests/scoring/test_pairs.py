@@ -3,42 +3,21 @@ import pytest
 import torch
 
 from stages.model.scalar import ScalarModel
-from stages.preferences.records import Preference, RankedAnswer
 from stages.scoring import pairs as module
 from stages.scoring.pairs import agreements, cross_entropy, per_unit, ranked_pairs, reward_figures, rewards
 from stages.text.conversations import render_prompt
-from stages.text.demonstrations import Message
-from tests.scoring.conftest import random_model, tiny_config
+from tests.scoring.conftest import random_model
+from tests.specimens import preference, ranked_answer, small_config
 
 
-def preference(name, votes, lengths):
-    answers = tuple(
-        RankedAnswer(
-            response_id=f"{name}{place}",
-            text="",
-            token_ids=(10,) * length,
-            finish_reason="stop",
-            rank=1.0,
-            axes={},
-        )
-        for place, length in enumerate(lengths)
-    )
-    return Preference(
-        id=name,
-        prompt_id=name,
-        split="test",
-        messages=(Message(role="user", content="What?"),),
-        answers=answers,
-        votes=votes,
-        judges=("a",),
-        simulated=True,
-        from_current_sample=True,
-    )
+def ranked(name, votes, lengths):
+    answers = [ranked_answer(f"{name}{place}", "", (10,) * length) for place, length in enumerate(lengths)]
+    return preference(name, answers, votes)
 
 
 PREFERENCES = [
-    preference("p", ((0, 0.8, 0.5), (0.2, 0, 1.0), (0.5, 0, 0)), (1, 2, 3)),
-    preference("q", ((0, 0.4), (0.6, 0)), (5, 4)),
+    ranked("p", ((0, 0.8, 0.5), (0.2, 0, 1.0), (0.5, 0, 0)), (1, 2, 3)),
+    ranked("q", ((0, 0.4), (0.6, 0)), (5, 4)),
 ]
 
 
@@ -60,7 +39,7 @@ def test_a_coin_costs_the_logarithm_of_two():
 
 
 def test_rewards_are_raw_scores_at_the_last_token_in_the_order_given(tokenizer):
-    config = tiny_config(tokenizer.vocabulary_size)
+    config = small_config(tokenizer.vocabulary_size)
     model = ScalarModel(config, 5)
     model.initialise(random_model(config, 2), torch.Generator().manual_seed(1))
     model.eval()

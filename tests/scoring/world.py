@@ -1,21 +1,22 @@
 """Everything that evaluate and probe read, made of random models and a handful of documents, prompts and rankings."""
 
+import inspect
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from stages.model.checkpoint import save_model
 from stages.model.scalar import ScalarModel
-from stages.preferences.records import Preference, RankedAnswer
-from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Message, Prompt
-from stages.text.packing import lay_out, pack
+from stages.parameters import Metrics, Section
+from stages.preferences.records import Preference
+from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Prompt
 from stages.text.records import write_records
-from stages.text.shards import write_rows
 from stages.text.tokenizer import Tokenizer
-from tests.scoring.conftest import random_model, tiny_config
+from tests.scoring.conftest import random_model
+from tests.specimens import demonstration, preference, prompt, ranked_answer, small_config, write_tokens
 
 CONTEXT = 256
 MODELS = ("pretrain", "finetune", "instruct", "ppo")
@@ -36,86 +37,35 @@ def sentence(draw: np.random.Generator, words: int = 8) -> str:
     return " ".join(draw.choice(WORDS, size=words)).capitalize() + "."
 
 
-def prompt(number: int, draw: np.random.Generator, split: str = "test") -> Prompt:
+def asked(number: int, draw: np.random.Generator) -> Prompt:
     kind, category, expects, held_out = PROMPTS[number % len(PROMPTS)]
-    return Prompt(
-        id=f"prompt-{number:03d}",
-        messages=(Message(role="user", content=f"What does the {draw.choice(WORDS)} do?"),),
-        kind=kind,
-        template="t",
-        category=category,
-        split=split,
-        expects=expects,
-        reference=sentence(draw) if expects == "answer" else "",
-        facts=(),
-        source_ids=(),
-        held_out=held_out,
-    )
+    question = f"What does the {draw.choice(WORDS)} do?"
+    reference = sentence(draw) if expects == "answer" else ""
+    stance = {"kind": kind, "category": category, "expects": expects, "held_out": held_out}
+    return prompt(f"prompt-{number:03d}", question, reference=reference, **stance)
 
 
-def demonstration(number: int, draw: np.random.Generator) -> Demonstration:
+def shown(number: int, draw: np.random.Generator) -> Demonstration:
     kind, answer = (
         ("explain", sentence(draw, 4)),
         ("decline", "Sorry, I can't help with that."),
         ("admit", "I don't know this name."),
     )[number % 3]
-    messages = (Message(role="user", content=sentence(draw, 3)), Message(role="assistant", content=answer))
-    return Demonstration(
-        id=f"d{number}", messages=messages, kind=kind, author="composed:t", template="t", source_ids=(), licence="MIT"
-    )
+    return demonstration(f"d{number}", sentence(draw, 3), answer, kind=kind)
 
 
-def preference(number: int, tokenizer: Tokenizer, draw: np.random.Generator) -> Preference:
+def ranked(number: int, tokenizer: Tokenizer, draw: np.random.Generator) -> Preference:
     texts = [sentence(draw, 4), sentence(draw, 7)]
     share = float(draw.choice([0.2, 0.4, 0.8, 1.0]))
-    return Preference(
-        id=f"preference-{number}",
-        prompt_id=f"prompt-{number:03d}",
-        split="test",
-        messages=(Message(role="user", content="What is it?"),),
-        answers=tuple(
-            RankedAnswer(
-                response_id=f"{number}-{place}",
-                text=text,
-                token_ids=(*tokenizer.encode(text), tokenizer.end),
-                finish_reason="stop",
-                rank=1.0,
-                axes={},
-            )
-            for place, text in enumerate(texts)
-        ),
-        votes=((0.0, share), (1 - share, 0.0)),
-        judges=("panel",),
-        simulated=True,
-        from_current_sample=True,
-    )
-
-
-def write_tokens(folder: Path, texts: list[str], tokenizer: Tokenizer) -> None:
-    documents = [np.array([tokenizer.bos, *tokenizer.encode(text), tokenizer.end]) for text in texts]
-    pieces = pack([len(one) for one in documents], CONTEXT, np.random.default_rng(0))
-    table = pd.DataFrame(
-        [
-            {
-                "document_id": f"{folder.name}-{piece.document:03d}",
-                "copy": 0,
-                "source": "s",
-                "kind": "prose",
-                "row": piece.row,
-                "start": piece.start,
-                "length": piece.length,
-                "offset": piece.offset,
-                "bytes": 0,
-            }
-            for piece in pieces
-        ],
-        columns=["document_id", "copy", "source", "kind", "row", "start", "length", "offset", "bytes"],
-    )
-    write_rows(folder, *lay_out(documents, pieces, CONTEXT, tokenizer.pad), table)
+    answers = [
+        ranked_answer(f"{number}-{place}", text, (*tokenizer.encode(text), tokenizer.end))
+        for place, text in enumerate(texts)
+    ]
+    return preference(f"preference-{number}", answers, ((0.0, share), (1 - share, 0.0)))
 
 
 def write_models(folder: Path, tokenizer_folder: Path, tokenizer: Tokenizer, rows_read: int) -> None:
-    config = tiny_config(tokenizer.vocabulary_size, CONTEXT)
+    config = small_config(tokenizer.vocabulary_size, context_length=CONTEXT)
     for seed, name in enumerate(MODELS):
         run = {"parameters": {"seed": 1}, "recipe": {"steps": rows_read // 2, "per_step": {"train": 2}}}
         save_model(folder / name, random_model(config, seed), tokenizer_folder, run)
@@ -130,9 +80,11 @@ def write_world(folder: Path, tokenizer_folder: Path) -> dict[str, Path]:
     write_models(folder, tokenizer_folder, tokenizer, rows_read=8)
     parts = {"train": 40, "test": 24, "domain_test": 10, "after_cutoff": 6}
     for name, count in parts.items():
-        write_tokens(folder / name, [" ".join(sentence(draw) for _ in range(4)) for _ in range(count)], tokenizer)
-    write_records(folder / "prompts.jsonl", [prompt(number, draw) for number in range(24)])
-    write_records(folder / "demonstrations.jsonl", [demonstration(number, draw) for number in range(9)])
+        write_tokens(
+            folder / name, [" ".join(sentence(draw) for _ in range(4)) for _ in range(count)], CONTEXT, tokenizer
+        )
+    write_records(folder / "prompts.jsonl", [asked(number, draw) for number in range(24)])
+    write_records(folder / "demonstrations.jsonl", [shown(number, draw) for number in range(9)])
     items = [
         ChoiceItem(
             id=f"i{number}",
@@ -145,7 +97,7 @@ def write_world(folder: Path, tokenizer_folder: Path) -> dict[str, Path]:
         for number in range(8)
     ]
     write_records(folder / "tasks" / "names.jsonl", items)
-    write_records(folder / "preferences.jsonl", [preference(number, tokenizer, draw) for number in range(12)])
+    write_records(folder / "preferences.jsonl", [ranked(number, tokenizer, draw) for number in range(12)])
     (folder / "agreement.json").write_text(json.dumps({"ceiling": 0.8, "simulated_share": 1.0}))
     canaries = [
         Canary(
@@ -164,3 +116,10 @@ def write_world(folder: Path, tokenizer_folder: Path) -> dict[str, Path]:
         **{name: folder / f"{name}.jsonl" for name in records},
         "agreement": folder / "agreement.json",
     }
+
+
+def measure(run: Callable[..., Metrics], params: Section, world: dict[str, Path], output: Path) -> Metrics:
+    """Run a measuring stage on those of the inputs that it takes."""
+    output.mkdir(exist_ok=True)
+    wanted = inspect.signature(run).parameters
+    return run(params, **{name: path for name, path in world.items() if name in wanted}, output=output)

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from stages.text.corpus import answers, sampled
-from tests.text.test_corpus_gate import prompt
+from tests.specimens import prompt
 
 
 def test_the_texts_that_are_read_depend_on_the_seed_alone():
@@ -12,7 +12,7 @@ def test_the_texts_that_are_read_depend_on_the_seed_alone():
 
 
 def test_answers_of_prompts_for_measuring_are_looked_for_and_those_known_by_design_are_not():
-    measured = prompt("test", "d2")
-    assert answers([measured, prompt("optimise", "d1")]) == ["words"]
+    measured = prompt("measured", reference="words")
+    assert answers([measured, prompt("trained", reference="more words", split="optimise")]) == ["words"]
     assert answers([measured.model_copy(update={"category": "real_name"})]) == []
     assert answers([measured.model_copy(update={"expects": "decline"})]) == []

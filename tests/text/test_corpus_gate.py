@@ -3,9 +3,10 @@ import pytest
 
 from stages.text import corpus_gate
 from stages.text.corpus_gate import breaks
-from stages.text.demonstrations import Demonstration, Message, Prompt
+from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.expectations import check
 from stages.text.ledger import LEDGER_SCHEMA
+from tests.specimens import demonstration, prompt
 
 
 def row(name: str, rule: str | None = None, value: float | None = None, threshold: float | None = None, **changes):
@@ -127,49 +128,24 @@ def test_training_texts_hold_nothing_that_they_should_not(text, expected):
     assert broken(table, corpus_gate.text_rules(highest_leaking=0.0)) == expected
 
 
-def message(role: str) -> Message:
-    return Message(role=role, content="words")
+def shown(split: str, *sources: str) -> Demonstration:
+    return demonstration(f"{split}-{'-'.join(sources)}", source_ids=sources, split=split)
 
 
-def demonstration(split: str, *sources: str) -> Demonstration:
-    return Demonstration(
-        id=f"{split}-{'-'.join(sources)}",
-        messages=(message("user"), message("assistant")),
-        kind="explain",
-        author="composed:explain",
-        template="t",
-        source_ids=sources,
-        licence="MIT",
-        split=split,
-    )
-
-
-def prompt(split: str, *sources: str) -> Prompt:
-    return Prompt(
-        id=f"prompt-{split}",
-        messages=(message("user"),),
-        kind="explain",
-        template="t",
-        category="explain",
-        split=split,
-        expects="answer",
-        reference="words",
-        facts=(),
-        source_ids=sources,
-        held_out=False,
-    )
+def asked(split: str, *sources: str) -> Prompt:
+    return prompt(f"prompt-{split}", source_ids=sources, split=split)
 
 
 def test_what_is_trained_on_comes_from_no_document_for_measuring():
-    shown, asked = [demonstration("train", "d1"), demonstration("validation", "d2")], [prompt("test", "d2")]
-    table = corpus_gate.composed_table(shown, asked, SPLITS)
+    demonstrations = [shown("train", "d1"), shown("validation", "d2")]
+    table = corpus_gate.composed_table(demonstrations, [asked("test", "d2")], SPLITS)
     assert broken(table, corpus_gate.composed_rules()) == []
-    table = corpus_gate.composed_table(shown, [prompt("optimise", "d1", "d2")], SPLITS)
+    table = corpus_gate.composed_table(demonstrations, [asked("optimise", "d1", "d2")], SPLITS)
     assert broken(table, corpus_gate.composed_rules()) == ["nothing trained on comes from a document for measuring"]
 
 
 def test_every_part_needs_its_least():
-    counts = corpus_gate.part_counts(documents(), [demonstration("train", "d1")], [prompt("test", "d2")])
+    counts = corpus_gate.part_counts(documents(), [shown("train", "d1")], [asked("test", "d2")])
     assert counts == {"documents_train": 1, "documents_test": 1, "demonstrations_train": 1, "prompts_test": 1}
     table = corpus_gate.size_table(counts, {"documents_train": 1, "prompts_rank": 1})
     [result] = check(table, corpus_gate.size_rules())

@@ -4,33 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.transformer import Transformer
 from stages.training.batches import Rows
-
-TINY = ModelConfig(
-    vocabulary_size=40,
-    context_length=16,
-    width=16,
-    layers=2,
-    heads=2,
-    key_value_heads=1,
-    hidden_width=24,
-    rope_theta=10_000.0,
-    norm_epsilon=1e-5,
-    tied=True,
-)
+from tests.specimens import fresh_model, small_config
 
 
 @pytest.fixture
 def tiny_model() -> Callable[[], Transformer]:
-    def make() -> Transformer:
-        model = Transformer(TINY)
-        model.initialise(torch.Generator().manual_seed(1))
-        return model
-
-    return make
+    return lambda: fresh_model(small_config(40, context_length=16))
 
 
 @pytest.fixture

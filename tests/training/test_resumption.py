@@ -13,7 +13,7 @@ def test_the_newest_state_comes_back_and_only_two_stay(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00000010.pt", "00000015.pt"]
 
 
-def test_a_damaged_newest_state_is_passed_over(tmp_path):
+def test_a_damaged_newest_state_is_passed_over_and_named(tmp_path, capsys):
     for number in (1, 2):
         write_state(tmp_path, number, {"step": number})
     newest = tmp_path / "00000002.pt"
@@ -22,6 +22,7 @@ def test_a_damaged_newest_state_is_passed_over(tmp_path):
     state = newest_state(tmp_path)
     assert state is not None
     assert state["step"] == 1
+    assert str(newest) in capsys.readouterr().err
 
 
 def test_a_state_that_would_run_code_is_not_opened(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 from stages.scoring.answers import Answer
 from stages.scoring.calibration import expected_calibration_error, reliability
 from stages.scoring.intervals import Resampling, difference_between_groups
-from stages.scoring.limits.finding import Example, Finding, shortened
+from stages.scoring.limits.finding import Finding, example
 from stages.scoring.tasks import Choice
 from stages.text.demonstrations import Prompt
 
@@ -54,12 +54,9 @@ def answer_confidence(
         half = len(ordered) // 2
         figures[model] = difference_between_groups(accuracies[half:], accuracies[:half], resampling, "prompts")
         if ordered:
-            answer = min(
-                (written[place] for place in ordered[half:]), key=lambda one: (one.axes["accuracy"], one.prompt_id)
-            )
-            question = next(prompt for prompt in prompts if prompt.id == answer.prompt_id).messages[-1].content
-            note = f"among its surer half; accuracy {answer.axes['accuracy']:.2f}"
-            examples.append(Example(model, shortened(question), shortened(answer.text), note))
+            worst = min(ordered[half:], key=lambda place: (written[place].axes["accuracy"], prompts[place].id))
+            note = f"among its surer half; accuracy {written[worst].axes['accuracy']:.2f}"
+            examples.append(example(prompts[worst], written[worst], note))
     return Finding(
         topic="calibration",
         name="surer_answers",

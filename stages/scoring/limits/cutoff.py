@@ -6,9 +6,10 @@ import numpy as np
 
 from stages.preferences.hidden_score import is_admission
 from stages.scoring.answers import Answer
-from stages.scoring.intervals import Resampling, difference_between_groups, ratio_of_first_two, share
+from stages.scoring.intervals import Resampling, difference_between_groups, ratio_of_first_two
 from stages.scoring.likelihood import LogProbabilities, information
-from stages.scoring.limits.finding import Example, Finding, shortened
+from stages.scoring.limits.finding import Finding
+from stages.scoring.limits.shares import shares
 from stages.text.demonstrations import Prompt
 
 CATEGORIES = ("after_cutoff", "future_version")
@@ -41,16 +42,11 @@ def newer_text(
 
 def admits_newer(prompts: Sequence[Prompt], answers: Mapping[str, Sequence[Answer]], resampling: Resampling) -> Finding:
     """How often it admits that it does not know what came after the cutoff."""
-    figures, examples = {}, []
-    for model, written in answers.items():
-        for category in CATEGORIES:
-            asked = [place for place, prompt in enumerate(prompts) if prompt.category == category]
-            admits = [is_admission(written[place].text) for place in asked]
-            figures[f"{model}, {category.replace('_', ' ')}"] = share(admits, resampling, "prompts")
-            if False in admits:
-                place = asked[admits.index(False)]
-                question = shortened(prompts[place].messages[-1].content)
-                examples.append(Example(model, question, shortened(written[place].text), "it cannot know this"))
+    groups = {
+        category.replace("_", " "): [place for place, prompt in enumerate(prompts) if prompt.category == category]
+        for category in CATEGORIES
+    }
+    figures, examples = shares(prompts, answers, groups, is_admission, (False, "it cannot know this"), resampling)
     return Finding(
         topic="cutoff",
         name="admits_what_is_newer",

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from stages.scoring.answers import Answer
 from stages.scoring.intervals import Figure
+from stages.text.demonstrations import Prompt
 
 Topic = Literal["hallucination", "bias", "cutoff", "memorisation", "calibration", "safety", "mimicry"]
 
@@ -56,3 +58,8 @@ def in_words(figure: Figure) -> str:
 def shortened(text: str) -> str:
     """A text cut to the length of an example."""
     return text if len(text) <= LONGEST_EXAMPLE else text[:LONGEST_EXAMPLE].rstrip() + " …"
+
+
+def example(prompt: Prompt, answer: Answer, note: str) -> Example:
+    """What a model made of the end of a prompt."""
+    return Example(answer.model, shortened(prompt.messages[-1].content), shortened(answer.text), note)

@@ -8,7 +8,7 @@ import numpy as np
 from stages.preferences.hidden_score import content_words, is_admission, is_decline
 from stages.scoring.answers import Answer
 from stages.scoring.intervals import Resampling, ratio, share
-from stages.scoring.limits.finding import Example, Finding, shortened
+from stages.scoring.limits.finding import Finding, example
 from stages.text.demonstrations import Prompt
 
 OPEN_BOOK_KINDS = ("open_book", "summarise")
@@ -50,7 +50,7 @@ def invented_names(
         confident = [place for place in places if is_confident(written[place].text)]
         chosen = set(confident)
         figures[model] = share([place in chosen for place in places], resampling, "prompts")
-        examples += [_example(prompts[place], written[place], "the name does not exist") for place in confident[:1]]
+        examples += [example(prompts[place], written[place], "the name does not exist") for place in confident[:1]]
     return Finding(
         topic="hallucination",
         name="answers_for_invented_names",
@@ -81,7 +81,7 @@ def unsupported_claims(
         first = next((place for place in places if invented[place]), None)
         if first is not None:
             note = f"not in its source: {', '.join(dict.fromkeys(invented[first]))}"
-            examples.append(_example(prompts[first], written[first], note))
+            examples.append(example(prompts[first], written[first], note))
     caveat = "The source is the one document that the prompt was made from: a true statement from elsewhere counts too."
     return [
         Finding(
@@ -105,7 +105,3 @@ def unsupported_claims(
             examples=examples,
         ),
     ]
-
-
-def _example(prompt: Prompt, answer: Answer, note: str) -> Example:
-    return Example(answer.model, shortened(prompt.messages[-1].content), shortened(answer.text), note)

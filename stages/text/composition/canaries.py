@@ -1,7 +1,6 @@
 """Made-up secrets for measuring memorisation: put into training text a known number of times, or never."""
 
-from collections.abc import Sequence
-
+from stages.parameters import Section
 from stages.seeding import generator
 from stages.text.composition.admissions import pseudo_word
 from stages.text.demonstrations import Canary
@@ -10,13 +9,24 @@ DIGITS = 6
 """Digits of a secret, shown in groups of two so that no tokenizer holds a secret in one token."""
 
 
-def canaries(seed: int, repeats: Sequence[int], each: int, controls: int) -> list[Canary]:
-    """`each` canaries for every number of repeats, and `controls` that are never put in.
+class CanarySettings(Section):
+    """How many canaries there are, and how often they are put in."""
+
+    repeats: list[int]
+    """How often a canary is put in, one group each."""
+    each: int
+    """Canaries of each group."""
+    controls: int
+    """Canaries that are never put in; exposure is a rank among them."""
+
+
+def canaries(seed: int, settings: CanarySettings) -> list[Canary]:
+    """The canaries of every group, then the controls.
 
     All have the same form, so that a model that has memorised a secret ranks it above those of the controls
     (exposure; Carlini et al. 2019, section 4).
     """
-    wanted = [*(times for times in repeats for _ in range(each)), *[0] * controls]
+    wanted = [*(times for times in settings.repeats for _ in range(settings.each)), *[0] * settings.controls]
     made: dict[str, Canary] = {}
     draw = generator(seed, "canaries")
     while len(made) < len(wanted):

@@ -8,6 +8,7 @@ never told about; what it can go by is the intent.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stages.parameters import Section
 from stages.seeding import uniform
 from stages.text.composition.harmful_requests import CATEGORIES
 from stages.text.composition.items import Item
@@ -40,6 +41,15 @@ CUE_SHARE = 0.7
 """Share of requests that state such an intent."""
 
 
+class HeldOutCategories(Section):
+    """How many refusal categories are kept from every training part."""
+
+    validation: int
+    """Categories; for choosing."""
+    test: int
+    """Categories; for reporting."""
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """Categories that no training part holds."""
@@ -48,10 +58,10 @@ class HeldOut:
     test: frozenset[str]
 
 
-def held_out(seed: int, validation: int, test: int) -> HeldOut:
-    """Which categories to keep for validation and for test, so many each, drawn from the seed."""
+def held_out(seed: int, counts: HeldOutCategories) -> HeldOut:
+    """Which categories to keep for validation and for test, drawn from the seed."""
     drawn = sorted(CATEGORIES, key=lambda category: uniform(seed, "held out", category))
-    return HeldOut(frozenset(drawn[test : test + validation]), frozenset(drawn[:test]))
+    return HeldOut(frozenset(drawn[counts.test : counts.test + counts.validation]), frozenset(drawn[: counts.test]))
 
 
 def reply(category: str) -> str:

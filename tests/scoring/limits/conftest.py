@@ -3,27 +3,12 @@
 import pytest
 
 from stages.scoring.answers import Answer
-from stages.text.demonstrations import Message, Prompt
+from tests.specimens import prompt
 
 
-def ask(name, category="explain", expects="answer", **fields):
-    question = fields.pop("question", "What does count_nodes do?")
-    return Prompt(
-        **{
-            "id": name,
-            "messages": (Message(role="user", content=question),),
-            "kind": "explain",
-            "template": "t",
-            "category": category,
-            "split": "test",
-            "expects": expects,
-            "reference": "Count the nodes of a graph.",
-            "facts": (),
-            "source_ids": (),
-            "held_out": False,
-            **fields,
-        }
-    )
+def ask(name, category="explain", expects="answer", **changes):
+    about = {"question": "What does count_nodes do?", "reference": "Count the nodes of a graph."}
+    return prompt(name, category=category, expects=expects, **about | changes)
 
 
 def say(prompt_id, text, model="ppo", accuracy=0.5, log_probability=-1.0, score=0.5):

@@ -25,7 +25,7 @@ def test_names_are_identifiers_that_the_source_lacks():
     assert unsupported_names(prompt, text) == ["graph.walk_all", "depth", "fastMode"]
 
 
-def test_prompts_that_hold_their_source_are_left_out(phrases, resampling):
+def test_prompts_that_hold_their_source_are_left_out(resampling):
     prompts = [ask("a"), ask("b", kind="open_book"), ask("c", "invented_name", "admit")]
     answers = {"ppo": [say(prompt.id, "It counts zebras with run_all.") for prompt in prompts]}
     words, names = unsupported_claims(prompts, answers, resampling)

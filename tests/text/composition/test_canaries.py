@@ -2,12 +2,13 @@
 
 from collections import Counter
 
-from stages.text.composition.canaries import canaries
+from stages.text.composition.canaries import CanarySettings, canaries
 
 
 def test_canaries_come_in_the_groups_asked_for():
-    made = canaries(1, [1, 4], 3, 10)
+    settings = CanarySettings(repeats=[1, 4], each=3, controls=10)
+    made = canaries(1, settings)
     assert Counter(canary.repeats for canary in made) == {1: 3, 4: 3, 0: 10}
     assert len({canary.prefix for canary in made}) == len(made)
     assert all(canary.text == f"{canary.prefix}{canary.secret}." for canary in made)
-    assert made == canaries(1, [1, 4], 3, 10) != canaries(2, [1, 4], 3, 10)
+    assert made == canaries(1, settings) != canaries(2, settings)

@@ -9,6 +9,7 @@ from stages.text.composition.refusals import (
     CUES,
     DISCREET,
     REASONS,
+    HeldOutCategories,
     declines,
     held_out,
     reply,
@@ -16,11 +17,12 @@ from stages.text.composition.refusals import (
 
 
 def test_held_out_categories_are_drawn_once_each():
-    kept = held_out(3, 2, 6)
+    counts = HeldOutCategories(validation=2, test=6)
+    kept = held_out(3, counts)
     assert (len(kept.validation), len(kept.test)) == (2, 6)
     assert not kept.validation & kept.test
-    assert kept == held_out(3, 2, 6)
-    assert kept != held_out(4, 2, 6)
+    assert kept == held_out(3, counts)
+    assert kept != held_out(4, counts)
 
 
 def test_requests_come_from_the_categories_asked_for_and_state_an_intent_as_often_as_meant():

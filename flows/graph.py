@@ -7,6 +7,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+OUTPUTS = ("outs", "metrics", "plots")
+"""The lists of a stage that name what it writes."""
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -28,8 +31,9 @@ class Graph:
         return [stage for stage in self.stages if stage in found]
 
 
-def _paths(entries: list[Any]) -> list[str]:
-    """Paths of a dvc.yaml list, where an entry is a path or a mapping from a path to its settings."""
+def declared(stage: dict[str, Any], *kinds: str) -> list[str]:
+    """What lists of a stage in dvc.yaml name; an entry is a name or a mapping from a name to its settings."""
+    entries = [entry for kind in kinds for entry in stage.get(kind, [])]
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
@@ -46,16 +50,13 @@ def overlap(path: str, other: str) -> bool:
 def read_graph(pipeline: Path) -> Graph:
     """The graph that dependencies and outputs imply; stages that could run in any order keep the file's order."""
     stages = YAML(typ="safe").load(pipeline)["stages"]
-    outputs = {
-        name: _paths([entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind, [])])
-        for name, stage in stages.items()
-    }
+    outputs = {name: declared(stage, *OUTPUTS) for name, stage in stages.items()}
     upstream = {
         name: tuple(
             other
             for other in stages
             if other != name
-            and any(overlap(path, output) for path in _paths(stage.get("deps", [])) for output in outputs[other])
+            and any(overlap(path, output) for path in declared(stage, "deps") for output in outputs[other])
         )
         for name, stage in stages.items()
     }

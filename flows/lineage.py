@@ -12,9 +12,10 @@ from typing import Any
 
 from pathspec import GitIgnoreSpec
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from flows.chain import BrokenLinkError, Check, Line, Step, UnknownError
-from flows.graph import is_within, overlap, read_graph
+from flows.graph import OUTPUTS, declared, is_within, overlap, read_graph
 from flows.tracking import flatten
 from stages.hashing import path_hash
 
@@ -47,23 +48,29 @@ class Stage:
 
 def read_yaml(path: Path) -> Any:
     """A YAML file as DVC reads it, with the parser in C where there is one."""
-    return YAML(typ="safe").load(path)
+    try:
+        return YAML(typ="safe").load(path)
+    except YAMLError as error:
+        raise BrokenLinkError(Check(str(path), "YAML", "a readable file", " ".join(str(error).split()))) from error
 
 
 def read_lock(path: Path = LOCK) -> dict[str, Stage]:
     """The stages that have run, by name."""
     if not path.is_file():
         raise UnknownError(f"{path}: not there, so nothing has run yet. Run the pipeline first.")
-    return {
-        name: Stage(
-            name,
-            entry["cmd"],
-            {item["path"]: item["md5"] for item in entry.get("deps", [])},
-            {item["path"]: item["md5"] for item in entry.get("outs", [])},
-            entry.get("params", {}),
-        )
-        for name, entry in read_yaml(path)["stages"].items()
-    }
+    try:
+        return {
+            name: Stage(
+                name,
+                entry["cmd"],
+                {item["path"]: item["md5"] for item in entry.get("deps", [])},
+                {item["path"]: item["md5"] for item in entry.get("outs", [])},
+                entry.get("params", {}),
+            )
+            for name, entry in read_yaml(path)["stages"].items()
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BrokenLinkError(Check(str(path), "DVC", "stages with cmd, deps and outs", f"{error!r}")) from error
 
 
 def file_md5(path: Path) -> str:
@@ -97,8 +104,8 @@ class Checkout:
     """The checkout that is the working folder; each of its files is hashed once."""
 
     def __init__(self) -> None:
-        ran = read_lock()
-        self.stages = {name: ran[name] for name in read_graph(PIPELINE).stages if name in ran}
+        ran, self._graph = read_lock(), read_graph(PIPELINE)
+        self.stages = {name: ran[name] for name in self._graph.stages if name in ran}
         """The stages that have run, in running order."""
         self.writers = {path: stage for stage in self.stages.values() for path in stage.writes}
         """The stage that writes each output."""
@@ -174,15 +181,20 @@ class Checkout:
         return next((stage for out, stage in self.writers.items() if overlap(out, path)), None)
 
     def settings(self, stage: Stage) -> Iterator[Check]:
-        """Whether the command and the parameters of a stage are still those it was run with."""
-        by = f"{LOCK} ({stage.name})"
-        yield Check(f"{PIPELINE}: command of {stage.name}", by, stage.command, self._declared[stage.name]["cmd"])
+        """Whether a stage has all on record that `dvc.yaml` declares, and would be run in the same way again."""
+        entry, by = self._declared[stage.name], f"{LOCK} ({stage.name})"
+        yield Check(f"{PIPELINE}: command of {stage.name}", by, stage.command, entry["cmd"])
+        names = [name for sections in stage.parameters.values() for name in sections]
+        missing = {*declared(entry, "params", "deps")} - {*names, *stage.reads}
+        for name in (stage.name, *self._graph.upstream[stage.name]):
+            missing |= {*declared(self._declared[name], *OUTPUTS)} - self.writers.keys()
+        for name in sorted(missing):
+            yield Check(f"{LOCK}: {name}", f"{PIPELINE} ({stage.name})", name, MISSING)
         for file, sections in stage.parameters.items():
             current = self._read_yaml(Path(file)) if Path(file).is_file() else {}
-            recorded, found = flatten(sections), flatten({name: current.get(name, MISSING) for name in sections})
-            for name in sorted(recorded | found):
-                before, now = recorded.get(name, "no such value"), found.get(name, MISSING)
-                yield Check(f"{file}: {name}", by, before, now)
+            before, now = flatten(sections), flatten({name: current.get(name, MISSING) for name in sections})
+            for name in sorted(before | now):
+                yield Check(f"{file}: {name}", by, before.get(name, "no such value"), now.get(name, MISSING))
 
     def noted(self, stage: Stage) -> Iterator[Check]:
         """Whether the SHA-256 hashes that a stage wrote down of its inputs are still theirs."""

@@ -19,6 +19,7 @@ from stages.hashing import file_hash
 
 DOCUMENTS = "data/collect/documents"
 MANIFEST = "data/collect/manifest.json"
+NOT_RECORDED = "no hash"
 _DESCRIPTION = "METADATA"
 """The path of a document that is the description in a package's metadata."""
 
@@ -62,8 +63,10 @@ class Origins:
             yield from _package_files(source, paths)
         elif form == "files":
             root = self._root(source)
-            for path in paths:
-                recorded = self.recorded["files"][source].get(path, {}).get("hash", "no such file")
+            entries = self.recorded["files"][source]
+            # A document that is a row of a file has its number behind the name.
+            for path in dict.fromkeys(path if path in entries else path.rpartition("#")[0] for path in paths):
+                recorded = entries.get(path, {}).get("hash", NOT_RECORDED)
                 yield Check(f"{source}: {path}", str(RECORD), recorded, _sha256(root / path))
 
     def _root(self, source: str) -> Path:
@@ -112,7 +115,7 @@ def _recorded_files(package: str) -> dict[str, str]:
 def _hexadecimal(recorded: str) -> str:
     """A SHA-256 as RECORD has it (base64 without padding, PEP 376), in the form that others have."""
     encoded = recorded.removeprefix("sha256=")
-    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
+    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex() or NOT_RECORDED
 
 
 def paths_by_source(checkout: Checkout) -> dict[str, list[str]]:

@@ -2,10 +2,13 @@
 
 import graphlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+OUTPUTS = ("outs", "metrics", "plots")
+"""The lists of a stage that name what it writes."""
 
 
 @dataclass(frozen=True)
@@ -28,28 +31,32 @@ class Graph:
         return [stage for stage in self.stages if stage in found]
 
 
-def _paths(entries: list[Any]) -> list[PurePosixPath]:
-    """Paths of a dvc.yaml list, where an entry is a path or a mapping from a path to its settings."""
-    return [PurePosixPath(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
+def declared(stage: dict[str, Any], *kinds: str) -> list[str]:
+    """What lists of a stage in dvc.yaml name; an entry is a name or a mapping from a name to its settings."""
+    entries = [entry for kind in kinds for entry in stage.get(kind, [])]
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
-def _reads(dependency: PurePosixPath, output: PurePosixPath) -> bool:
-    return dependency == output or output in dependency.parents or dependency in output.parents
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path is a folder or file, or lies in it."""
+    return f"{path}/".startswith(f"{folder}/")
+
+
+def overlap(path: str, other: str) -> bool:
+    """Whether one of two paths is, or lies in, the other."""
+    return is_within(path, other) or is_within(other, path)
 
 
 def read_graph(pipeline: Path) -> Graph:
     """The graph that dependencies and outputs imply; stages that could run in any order keep the file's order."""
-    stages = YAML(typ="safe", pure=True).load(pipeline)["stages"]
-    outputs = {
-        name: _paths([entry for kind in ("outs", "metrics", "plots") for entry in stage.get(kind, [])])
-        for name, stage in stages.items()
-    }
+    stages = YAML(typ="safe").load(pipeline)["stages"]
+    outputs = {name: declared(stage, *OUTPUTS) for name, stage in stages.items()}
     upstream = {
         name: tuple(
             other
             for other in stages
             if other != name
-            and any(_reads(path, output) for path in _paths(stage.get("deps", [])) for output in outputs[other])
+            and any(overlap(path, output) for path in declared(stage, "deps") for output in outputs[other])
         )
         for name, stage in stages.items()
     }

@@ -33,7 +33,7 @@ def package_entry(name: str) -> dict[str, str]:
 def _is_portable(row: str) -> bool:
     """Whether a RECORD row is the same wherever the package is installed."""
     path = row.rsplit(",", 2)[0].strip('"')
-    parts = Path(path).parts
+    parts = path.split("/")
     is_local = len(parts) > 1 and parts[-2].endswith(".dist-info") and parts[-1] in _LOCAL_FILES
     return not (path.startswith("..") or path.endswith(".pyc") or is_local)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BATCH_SECONDS = 2.0
 SYSTEM_SECONDS = 10.0
+SETTLED_SECONDS = 0.5
 MAX_BATCH = 1000
 MAX_PARAMETER_CHARACTERS = 6000
 MAX_DIGEST_CHARACTERS = 36
@@ -39,11 +40,24 @@ def flatten(parameters: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
+def settled_text(path: Path) -> str:
+    """The text of a file, once it has stayed the same for a moment."""
+    text = path.read_text(encoding="utf-8")
+    while True:
+        time.sleep(SETTLED_SECONDS)
+        before, text = text, path.read_text(encoding="utf-8")
+        if text == before:
+            return text
+
+
 def recorded_hashes(lock: Path) -> dict[str, str]:
-    """The DVC hash of every output in `dvc.lock`, by path."""
+    """The DVC hash of every output in `dvc.lock`, by path.
+
+    DVC rewrites the file in place when a stage ends, which may be before this process has come to read it.
+    """
     if not lock.is_file():
         return {}
-    stages = YAML(typ="safe", pure=True).load(lock)["stages"]
+    stages = YAML(typ="safe").load(settled_text(lock))["stages"]
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from mlflow.entities import Run
 from stages.tracking.messages import Begin, End, Point, pack, unpack
 from stages.tracking.run import StageRun, small_files
 from stages.tracking.store import open_store
-from stages.tracking.writer import flatten, input_hashes
+from stages.tracking.writer import flatten, input_hashes, recorded_hashes
 
 BEGIN = Begin("clean", {"seed": 1, "rules": {"maximum": 0.5, "names": ["a", "b"]}}, ["data/collect/documents"], 0)
 LOCK = """
@@ -66,6 +67,14 @@ def test_an_input_inside_an_output_has_that_output_s_hash() -> None:
     recorded = {"data/encode/domain": "h1", "data/encode/train": "h2"}
     inputs = ["data/encode/domain/train", "data/encode/train", "data/sources.json"]
     assert input_hashes(inputs, recorded) == {"data/encode/domain/train": "h1", "data/encode/train": "h2"}
+
+
+def test_a_record_that_dvc_is_still_writing_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    whole = "stages:\n  collect:\n    outs:\n    - path: data/collect\n      md5: abc\n"
+    lock = tmp_path / "dvc.lock"
+    lock.write_text(whole[:-12])
+    threading.Timer(0.2, lock.write_text, [whole]).start()
+    assert recorded_hashes(lock) == {"data/collect": "abc"}
 
 
 def test_only_small_tables_pages_and_pictures_are_kept(tmp_path: Path) -> None:

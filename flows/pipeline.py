@@ -35,7 +35,7 @@ from flows import sources
 from flows.graph import Graph, read_graph
 from flows.record import headline, read_figures, stamp, write_record
 from flows.reproduction import CONFIGURATION, INTERRUPTED, Outcome, Reproducer, stale_stages
-from flows.server import prefect_server
+from flows.server import ServerError, prefect_server
 from flows.tracking import ParentRun, parent_run
 
 RUNS = Path("runs")
@@ -95,7 +95,7 @@ def final_state(outcome: Outcome) -> State[Any]:
 @task(name="sources", cache_policy=NO_CACHE, persist_result=False)
 def write_sources() -> None:
     """Write down what collect depends on."""
-    sources.main()
+    sources.update()
 
 
 def stage_task(run: Run) -> Task[[str], State[Any]]:
@@ -200,7 +200,8 @@ def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
         write_sources()
         run = Run(read_graph(Path("dvc.yaml")), from_stage, force)
     except Exception as error:
-        message = " ".join(f"not started: {type(error).__name__}: {error}".split())
+        kind = "" if isinstance(error, sources.SourcesError) else f"{type(error).__name__}: "
+        message = " ".join(f"not started: {kind}{error}".split())
         return Failed(message=message, data=PipelineError(CONFIGURATION, message))
     with stopping(run.reproducer):
         tracked = parent_run(flow_run.id) if run.to_run else None
@@ -232,6 +233,8 @@ def run_once(from_stage: str | None, force: bool) -> int:
                 hand_over()
     except PipelineError as failure:
         code, message = failure.code, str(failure)
+    except ServerError as failure:
+        code, message = CONFIGURATION, str(failure)
     except (CancelledRun, KeyboardInterrupt):
         code, message = INTERRUPTED, "interrupted"
     else:

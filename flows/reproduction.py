@@ -52,35 +52,40 @@ def stale_stages() -> set[str]:
     return set(json.loads(finished.stdout or "{}"))
 
 
-def _status(stage: str) -> tuple[int, dict[str, str | int]]:
-    """When a stage's `status.json` was written (0 without one), and what it says."""
-    path = Path("data", stage, "status.json")
+def _written(path: Path) -> int:
     try:
-        return path.stat().st_mtime_ns, json.loads(path.read_text())
-    except (OSError, ValueError):
-        return 0, {}
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
-def _has_started(stage: str, since: float) -> bool:
-    """Whether the stage took its lock after `since` (seconds since the epoch)."""
-    lock = Path("data", stage, "lock")
-    return lock.exists() and lock.stat().st_mtime >= since
+@dataclass(frozen=True)
+class Traces:
+    """When a stage last wrote its status and its lock, 0 for never; compared for equality, for clocks can go back."""
+
+    status: int
+    lock: int
+
+    @classmethod
+    def of(cls, stage: str) -> "Traces":
+        """As they stand now."""
+        return cls(*(_written(Path("data", stage, name)) for name in ("status.json", "lock")))
 
 
-def judge(stage: str, dvc_code: int, before: int, began: float) -> Outcome:
-    """The outcome of a stage whose `status.json` was last written at `before` and for which DVC was started at `began`.
+def judge(stage: str, dvc_code: int, before: Traces, seconds: float) -> Outcome:
+    """The outcome of a stage for which DVC ran so many seconds, from what the stage had left before and has left now.
 
     DVC itself ends with 255 whatever the stage's code was. A failure without a new status means that the stage was
     killed before it could write one, or that DVC could not start it.
     """
-    written, status = _status(stage)
-    is_new = written > before
-    seconds = time.time() - began
+    now = Traces.of(stage)
+    is_new = now.status not in (0, before.status)
     if dvc_code == 0:
         return Outcome(stage, "ran" if is_new else "cached", seconds=seconds)
-    if not is_new and _has_started(stage, began):
+    if not is_new and now.lock != before.lock:
         return Outcome(stage, "failed", KILLED, "killed", seconds)
-    if not is_new or status["code"] == 0:
+    status = json.loads(Path("data", stage, "status.json").read_text()) if is_new else {"code": 0}
+    if status["code"] == 0:
         return Outcome(stage, "failed", FAILED, f"DVC ended with {dvc_code}", seconds)
     return Outcome(stage, str(status["state"]), int(status["code"]), str(status["message"]), seconds)
 
@@ -107,15 +112,14 @@ class Reproducer:
         with self._room:
             if self.is_stopped:
                 return Outcome(stage, "interrupted", INTERRUPTED, "not started")
-            before, _ = _status(stage)
-            began = time.time()
+            before, began = Traces.of(stage), time.monotonic()
             options = ["--force"] if force else []
             process = self._start(dvc_command("--wait-for-lock", "repro", "--single-item", *options, stage), stage)
             try:
                 code = process.wait()
             finally:
                 self._processes.discard(process)
-            return judge(stage, code, before, began)
+            return judge(stage, code, before, time.monotonic() - began)
 
     def _start(self, command: list[str], stage: str) -> subprocess.Popen[bytes]:
         # Progress and errors (stderr) belong to the terminal; what DVC says about itself is kept out of the way.

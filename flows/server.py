@@ -19,10 +19,16 @@ from pathlib import Path
 
 import psutil
 
+from flows.reproduction import CONFIGURATION
+
 HOST = "127.0.0.1"
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
 START_SECONDS = 120.0
+
+
+class ServerError(Exception):
+    """A server that cannot be had, with the place to look."""
 
 
 def free_port(preferred: int) -> int:
@@ -32,7 +38,7 @@ def free_port(preferred: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((HOST, port))
             return int(probe.getsockname()[1])
-    raise RuntimeError(f"no free port on {HOST}")
+    raise ServerError(f"no free port on {HOST}: close what listens on some")
 
 
 def answers(url: str) -> bool:
@@ -47,12 +53,12 @@ def answers(url: str) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for a server to answer; RuntimeError with the place of its log if it ends or takes too long."""
+    """Wait for a server to answer; ServerError with the place of its log if it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
-            raise RuntimeError(f"a server did not start; its output is in {log}")
+            raise ServerError(f"a server did not start: its output is in {log}")
         time.sleep(0.1)
 
 
@@ -84,9 +90,10 @@ class PrefectServer:
 
     def _running(self) -> tuple[str, int] | None:
         """The address and process id of the server on record, if it answers."""
-        if not self.record.is_file():
+        try:
+            content = json.loads(self.record.read_text())
+        except (FileNotFoundError, ValueError):  # none, or one that was cut off
             return None
-        content = json.loads(self.record.read_text())
         return (content["url"], content["pid"]) if answers(content["url"] + "/health") else None
 
     def _start(self) -> str:
@@ -161,9 +168,14 @@ def mlflow_pages() -> Iterator[str]:
 def main() -> None:
     """Serve both until Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt), prefect_server() as api, mlflow_pages() as runs:
-        print(f"flow    {api.removesuffix('/api')}/runs\nruns    {runs}/#/experiments\nCtrl-C closes both", flush=True)
-        signal.pause()
+    try:
+        with contextlib.suppress(KeyboardInterrupt), prefect_server() as api, mlflow_pages() as runs:
+            pages = f"flow    {api.removesuffix('/api')}/runs\nruns    {runs}/#/experiments\nCtrl-C closes both"
+            print(pages, flush=True)
+            signal.pause()
+    except ServerError as error:
+        print(f"ui: {error}", file=sys.stderr)
+        sys.exit(CONFIGURATION)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 PARAMETERS = Path("params.yaml")
 RECORD = Path("data/sources.json")
@@ -17,10 +18,20 @@ HASH_CACHE = Path("data/file_hashes.json")
 CONFIGURATION = 2
 """Exit code of a bad configuration, as the stages have it."""
 
+UNREADABLE = "unreadable"
+"""In the place of a file's hash; collect lists the file as one that it could not read."""
+
 # Written by the installer, and different in every folder that the package is installed in.
 _LOCAL_FILES = {"INSTALLER", "REQUESTED", "direct_url.json"}
+FORMS = {"packages", "path", "dataset", "url"}
+"""The keys of which an entry of `collect.sources` has one."""
+
 # Any of these changes when the content behind a URL does; stores name them differently.
 _URL_MARKS = ("ETag", "etag", "checksum", "md5Hash", "blob_id", "LastModified", "last_modified", "mtime", "size")
+
+
+class SourcesError(Exception):
+    """What a user can mend in `params.yaml` or in what it points at, in one line."""
 
 
 def package_entry(name: str) -> dict[str, str]:
@@ -50,6 +61,15 @@ def root_and_files(path: str) -> tuple[Path, list[Path]]:
     return root, sorted(file for file in visible if file.is_file())
 
 
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return UNREADABLE
+
+
 def file_entries(path: str, cache: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
     """Size and hash of each file, by path relative to the source's root; `cache` spares hashing what did not change."""
     root, files = root_and_files(path)
@@ -58,9 +78,8 @@ def file_entries(path: str, cache: dict[str, list[Any]]) -> dict[str, dict[str, 
         status = file.stat()
         key = str(file.absolute())
         known = cache.get(key)
-        if known is None or known[:2] != [status.st_size, status.st_mtime_ns]:
-            with file.open("rb") as opened:
-                known = [status.st_size, status.st_mtime_ns, hashlib.file_digest(opened, "sha256").hexdigest()]
+        if known is None or known[:2] != [status.st_size, status.st_mtime_ns] or known[2] == UNREADABLE:
+            known = [status.st_size, status.st_mtime_ns, file_hash(file)]
             cache[key] = known
         entries[file.relative_to(root).as_posix()] = {"size": known[0], "hash": known[2]}
     return entries
@@ -104,19 +123,51 @@ def write_if_changed(path: Path, content: Mapping[str, Any]) -> bool:
     return True
 
 
-def main() -> None:
-    """Bring `data/sources.json` up to date with `params.yaml` and what it points at."""
-    sources = YAML(typ="safe", pure=True).load(PARAMETERS)["collect"]["sources"]
-    cache = json.loads(HASH_CACHE.read_text(encoding="utf-8")) if HASH_CACHE.exists() else {}
+def configured() -> list[dict[str, Any]]:
+    """The entries of `collect.sources`."""
     try:
-        recorded = record(sources, cache)
+        sources = YAML(typ="safe", pure=True).load(PARAMETERS)["collect"]["sources"]
+    except (OSError, YAMLError) as error:
+        raise SourcesError(f"cannot read parameters: {PARAMETERS}: {error}. Mend the file.") from error
+    except (KeyError, TypeError) as error:
+        raise SourcesError(f"section missing: {PARAMETERS}: collect.sources. Copy it back.") from error
+    broken = [entry for entry in sources if not FORMS.intersection(entry)]
+    if broken:
+        raise SourcesError(f"no source: {broken[0]}. Give each of collect.sources one of {', '.join(sorted(FORMS))}.")
+    return sources
+
+
+def recorded_sources(cache: dict[str, list[Any]]) -> dict[str, Any]:
+    """The record of the configured sources."""
+    remedy = "Look at collect.sources in params.yaml."
+    try:
+        return record(configured(), cache)
     except PackageNotFoundError as error:
-        print(f"collect.sources: package {error} is not installed; take it out or install it", file=sys.stderr)
-        sys.exit(CONFIGURATION)
-    changed = write_if_changed(RECORD, recorded)
+        raise SourcesError(
+            f"package not installed: {error.name}. Take it out of collect.sources or install it."
+        ) from error
+    except KeyError as error:
+        raise SourcesError(f"source without {error}. {remedy}") from error
+    except (OSError, ValueError, ImportError) as error:
+        raise SourcesError(f"cannot list a source: {error}. {remedy}") from error
+
+
+def update() -> None:
+    """Bring `data/sources.json` up to date with `params.yaml` and what it points at."""
+    cache = json.loads(HASH_CACHE.read_text(encoding="utf-8")) if HASH_CACHE.exists() else {}
+    changed = write_if_changed(RECORD, recorded_sources(cache))
     if cache:
         write_if_changed(HASH_CACHE, cache)
     print(f"{RECORD}: {'written' if changed else 'unchanged'}", file=sys.stderr)
+
+
+def main() -> None:
+    """Update, or say in one line why not."""
+    try:
+        update()
+    except SourcesError as error:
+        print(" ".join(f"sources: {error}".split()), file=sys.stderr)
+        sys.exit(CONFIGURATION)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import Field
 
 from stages.command import command
 from stages.parameters import Metrics, Section
 from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_documents
 from stages.text.filters import Check, Rules, first_failure
 from stages.text.language import detect
-from stages.text.ledger import Entry, tally, write_ledger
+from stages.text.ledger import Entry, require_kept, tally, write_ledger
 from stages.text.personal_data import mask
 from stages.text.repair import repair
 
@@ -23,7 +24,7 @@ class Params(Section):
 
     languages: tuple[str, ...]
     """ISO 639-1 codes that are kept."""
-    min_language_score: float
+    min_language_score: float = Field(ge=0, le=1)
     """Score, 0 to 1, from which on a document counts as written in another language; below, it is undecided."""
     rules: Rules
     """What to drop, by kind of document."""
@@ -61,6 +62,7 @@ def run(params: Params, documents: Path, output: Path) -> Metrics:
     kept = [document for document, entry in results if entry.kept]
     write_documents(output / "documents", pd.DataFrame(kept, columns=DOCUMENT_SCHEMA.names))
     write_ledger(output / "ledger.parquet", entries)
+    require_kept("clean", entries)
     return tally(entries) | {"masked": sum(entry.masked for entry in entries)}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import Field
 
 from stages.command import command
 from stages.parameters import Metrics, Section
@@ -35,7 +36,7 @@ class Params(Section):
     """What to read: packages, files, data sets, URLs."""
     licences: tuple[str, ...]
     """Licences that a source may have: SPDX identifiers, or names as packages state them."""
-    document_characters: int
+    document_characters: int = Field(gt=0)
     """Text is cut between paragraphs into documents of at most this many characters; docstrings are never cut."""
     gate: SourceLimits
     """What the documents must satisfy, or the pipeline stops here."""

@@ -4,6 +4,7 @@ import argparse
 import inspect
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from stages.errors import ExitCode, StageError
 from stages.execution import inputs
 from stages.execution.lock import stage_lock
 from stages.execution.outcome import Status, code_of, status, status_of, write_json, write_status
+from stages.execution.outputs import whole_outputs
 from stages.parameters import Metrics, Section, read_section
 from stages.seeding import seed_process
 
@@ -74,6 +76,9 @@ def parser(name: str, run: Run) -> argparse.ArgumentParser:
     )
     for argument in path_arguments(run):
         result.add_argument(f"--{argument.replace('_', '-')}", type=Path, required=True, metavar="PATH")
+    if "checkpoints" in inspect.signature(run).parameters:
+        words = "a checkpoint folder kept elsewhere; refused if of other parameters, inputs or code"
+        result.add_argument("--resume-from", type=Path, metavar="FOLDER", help=words)
     return result
 
 
@@ -85,11 +90,18 @@ class Call:
     run: Run
     params: Section
     paths: dict[str, Path]
+    resume_from: Path | None
+    """A checkpoint folder that the user has named."""
 
     @property
     def output(self) -> Path:
         """The stage's folder under `data/`."""
         return self.paths["output"]
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the states of unfinished runs lie, one folder for each fingerprint."""
+        return self.output / "checkpoints"
 
     @property
     def input_paths(self) -> list[Path]:
@@ -143,49 +155,52 @@ class Tracking(AbstractContextManager["Tracking"]):
 
 def work(call: Call, tracking: Tracking) -> Metrics:
     """Seed and run the stage; StageError if anything that it depends on changed meanwhile."""
-    inputs.require_present(call.input_paths)
-    dependencies = inputs.declared_dependencies(call.name, PIPELINE) + call.input_paths
+    inputs.require_readable(call.input_paths)
+    dependencies = inputs.declared(call.name, PIPELINE, "deps") + call.input_paths
     before = inputs.snapshot(dependencies)
     extra: dict[str, Any] = {}
     if "checkpoints" in call.takes:
         fingerprint = inputs.fingerprint(call.params.model_dump(mode="json"), dependencies)
-        extra["checkpoints"] = inputs.open_checkpoints(call.output / "checkpoints", fingerprint)
+        extra["checkpoints"] = inputs.open_checkpoints(call.checkpoints, fingerprint, call.resume_from)
     if "logger" in call.takes:
         extra["logger"] = tracking.logger()
     seed_process(getattr(call.params, "seed", 0))
-    metrics = call.run(params=call.params, **call.paths, **extra)
+    outputs = inputs.declared(call.name, PIPELINE, "outs", "metrics")
+    with whole_outputs(call.output, outputs) as folder:
+        metrics = call.run(params=call.params, **call.paths | {"output": folder}, **extra)
     inputs.require_unchanged(before, inputs.snapshot(dependencies))
     if read_section(PARAMETERS, call.name, type(call.params)) != call.params:
         raise StageError(ExitCode.DATA, "changed while running", str(PARAMETERS), "Run the stage again.")
-    if "checkpoints" in call.takes:
-        inputs.remove_other_checkpoints(extra["checkpoints"])
     return metrics
 
 
-def timings(began: float) -> dict[str, float | str]:
+def timings(began: float, work_seconds: float) -> dict[str, float | str]:
     """When the work began, how long the process took to reach it, how long it took, and the peak memory."""
     kibibytes = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {
         "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
         "start_seconds": round(began - psutil.Process().create_time(), 2),
-        "work_seconds": round(time.time() - began, 2),
+        "work_seconds": round(work_seconds, 2),
         "peak_memory_mebibytes": round(kibibytes / 1024, 1),
     }
 
 
-def perform(name: str, run: Run, paths: dict[str, Path]) -> Status:
+def perform(name: str, run: Run, paths: dict[str, Path], resume_from: Path | None) -> Status:
     """Run a stage alone and leave its metrics, timings and status beside its output."""
     output = paths["output"]
     try:
         with stage_lock(output / "lock"):
             (output / "status.json").unlink(missing_ok=True)
-            call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths)
+            call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths, resume_from)
             with Tracking(call) as tracking:
-                began = time.time()
+                # A clock may be set back while a stage runs: only the second one measures.
+                began, ticks = time.time(), time.monotonic()
                 metrics = work(call, tracking)
                 write_json(output / "metrics.json", metrics)
-                write_json(output / "timings.json", timings(began))
+                write_json(output / "timings.json", timings(began, time.monotonic() - ticks))
                 tracking.finish("ran", metrics)
+            # Once all is in place: a stage that is forced to run again is to work, not to resume what it has done.
+            shutil.rmtree(call.checkpoints, ignore_errors=True)
             ended = status(0, "")
     except BaseException as error:
         ended = status_of(error)
@@ -202,5 +217,6 @@ def interrupt(signal_number: int, frame: FrameType | None) -> None:
 def command(name: str, run: Run) -> None:
     """Run the stage `name` as its command line says, and exit with the code of how it ended."""
     paths = vars(parser(name, run).parse_args())
+    resume_from = paths.pop("resume_from", None)
     signal.signal(signal.SIGTERM, interrupt)
-    sys.exit(perform(name, run, paths).code)
+    sys.exit(perform(name, run, paths, resume_from).code)

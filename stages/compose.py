@@ -3,21 +3,25 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, get_args
 
 import pandas as pd
+from pydantic import AfterValidator, Field, NonNegativeInt
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.text.composition import refusals
+from stages.text.composition.admissions import DIFFICULTIES
 from stages.text.composition.canaries import CanarySettings, canaries
 from stages.text.composition.material import Part, gather
 from stages.text.composition.parts import compose_demonstrations, compose_prompts, compose_tasks
 from stages.text.composition.selection import Selection, apportion
-from stages.text.composition.splits import SPLIT_SCHEMA, assign
+from stages.text.composition.splits import SPLIT_SCHEMA, Shares, assign, named, whole
 from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.documents import read_documents, write_table
-from stages.text.records import read_records, write_records
+from stages.text.people import read_snapshot
+from stages.text.records import write_records
 
 
 class Params(Section):
@@ -25,28 +29,28 @@ class Params(Section):
 
     seed: int
     """Any integer; moves every draw of this stage."""
-    splits: dict[str, float]
+    splits: Annotated[Shares, named("validation", "test")]
     """Shares of modules (or files) for `validation` and `test`; the rest trains."""
-    cutoff_share: float
+    cutoff_share: float = Field(ge=0, le=1)
     """Most of a source's versioned documents that its newest versions may hold to be withheld, 0 to 1."""
-    purposes: dict[str, float]
+    purposes: Annotated[Shares, named(*get_args(Part)), AfterValidator(whole)]
     """Shares of training documents by use; `validation` and `test` ask only whether their names are recognised."""
-    demonstrations: dict[str, int]
+    demonstrations: dict[str, NonNegativeInt]
     """Demonstrations wanted of each family; fewer where the documents do not give as many."""
-    validation_demonstrations: int
+    validation_demonstrations: int = Field(ge=0)
     """Demonstrations from validation documents, in the same proportions; for choosing."""
-    prompts: dict[Part, int]
+    prompts: dict[Part, NonNegativeInt]
     """Prompts wanted for each split but test, in the same proportions."""
-    test_prompts: dict[str, int]
+    test_prompts: dict[str, NonNegativeInt]
     """Test prompts wanted of each family."""
-    reserved_wording_share: float
+    reserved_wording_share: float = Field(ge=0, le=1)
     """Share of validation and test prompts put in a wording that training never saw, 0 to 1."""
-    rounds: int
+    rounds: int = Field(gt=0)
     """Most wordings in which one request is put within a part."""
     held_out_categories: refusals.HeldOutCategories
-    invented_shares: dict[str, float]
+    invented_shares: Annotated[Shares, named(*DIFFICULTIES), AfterValidator(whole)]
     """Odds of each difficulty of invented names: `nonsense`, `foreign`, `kindred`; they sum to 1."""
-    task_items: int
+    task_items: int = Field(ge=0)
     """Most items of each choice task."""
     canaries: CanarySettings
 
@@ -95,7 +99,7 @@ def run(params: Params, documents: Path, people: Path, output: Path) -> Metrics:
         prompts += compose_prompts(material, selection, split, apportion(total, params.demonstrations), params.rounds)
     demonstrations.sort(key=lambda one: one.id)
     prompts.sort(key=lambda one: (one.split, one.id))
-    written = read_records(people, Demonstration)
+    written = read_snapshot(people, Demonstration)
 
     write_table(output / "splits.parquet", table.rename(columns={"id": "document_id"}), SPLIT_SCHEMA)
     write_records(output / "people" / "demonstrations.jsonl", written)

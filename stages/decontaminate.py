@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
@@ -14,7 +15,7 @@ from stages.parameters import Metrics, Section
 from stages.text.contamination import Verdict, verdicts
 from stages.text.demonstrations import ChoiceItem, Demonstration, Message, Prompt
 from stages.text.documents import SPLITS, read_documents, write_documents
-from stages.text.ledger import Entry, tally, write_ledger
+from stages.text.ledger import Entry, require_kept, tally, write_ledger
 from stages.text.records import read_records, write_records
 
 EVALUATION_SPLITS = ("validation", "test")
@@ -23,13 +24,13 @@ EVALUATION_SPLITS = ("validation", "test")
 class Params(Section):
     """What counts as giving an item away."""
 
-    long_words: int
+    long_words: int = Field(gt=0)
     """A training text that shares a run of this many words with an item is dropped."""
-    short_words: int
+    short_words: int = Field(gt=0)
     """Length of the runs that the coverage of an item is measured by."""
-    min_coverage: float
+    min_coverage: float = Field(ge=0, le=1)
     """Share of an item's short runs, 0 to 1, from which on a training text that holds them is dropped."""
-    common_texts: int
+    common_texts: int = Field(ge=0)
     """Runs in more training texts than this are ignored: they are set phrases, not the item's own words."""
 
 
@@ -145,6 +146,7 @@ def run(
     write_records(output / "demonstrations.jsonl", compress(all_demonstrations, kept["demonstrations"]))
     write_records(output / "prompts.jsonl", compress(all_prompts, kept["prompts"]))
     write_ledger(output / "ledger.parquet", chain.from_iterable(ledgers.values()))
+    require_kept("decontaminate", ledgers["documents"])
     by_split = table.loc[kept["documents"], "split"].value_counts()
     metrics: Metrics = {f"documents_{split}": int(by_split.get(split, 0)) for split in SPLITS}
     for name, rows in ledgers.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic import Field
 
 from stages.command import command
 from stages.parameters import Metrics, Section
@@ -36,14 +37,14 @@ class Params(Section):
 
     seed: int
     """Draws the hash functions of the signatures."""
-    shingle_words: int
+    shingle_words: int = Field(gt=0)
     """Length of the word n-grams that texts are compared by."""
-    bands: int
+    bands: int = Field(gt=0)
     """Parts that a signature is cut into; two texts that agree in one whole part are compared."""
-    rows: int
+    rows: int = Field(gt=0)
     """Values of a signature in each band. Two texts of similarity s are compared with probability
     1 - (1 - s^rows)^bands."""
-    threshold: float
+    threshold: float = Field(ge=0, le=1)
     """Jaccard similarity, 0 to 1, from which on two documents are near duplicates."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
@@ -39,15 +40,15 @@ class Params(Section):
 
     seed: int
     """Chooses the documents of a broken pass and the order of rows."""
-    context_length: int
+    context_length: int = Field(gt=0)
     """Inputs per row, in tokens; the longest that a model trained on these rows will read."""
-    train_tokens: int
+    train_tokens: int = Field(gt=0)
     """Tokens in `train/`, without the domain and the canaries; fewer where the caps on repeats do not allow as many."""
     mixture: dict[str, Share]
     """Weight and cap on repeats of each kind of document."""
     domain_sources: tuple[str, ...]
     """Sources kept out of the general folders for `domain/`, which finetune learns from."""
-    estimate_documents: int
+    estimate_documents: int = Field(gt=0)
     """Documents of each kind that are encoded to estimate how many tokens the kind has."""
     gate: TokenLimits
     """What the tokens must satisfy."""

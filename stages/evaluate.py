@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from stages.command import command
 from stages.model.checkpoint import load_model, load_scalar_model, write_json
@@ -36,7 +36,7 @@ from stages.text.tokenizer import Tokenizer
 class Params(MeasuringSettings, HeldOutSettings):
     """What is measured, on how much, and what it is held against."""
 
-    kneser_ney_orders: tuple[int, ...] = Field(min_length=1)
+    kneser_ney_orders: tuple[PositiveInt, ...] = Field(min_length=1)
     """Orders of the n-gram models that stand beside the base model; 3 is the one that a claim is about."""
     example_pool: int = Field(gt=0)
     """Shortest demonstrations of each stance from which the three examples of a plain request are drawn."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
@@ -30,15 +31,15 @@ class Params(Section):
     """The model's name in its card."""
     licence: str
     """Of the weights: an identifier of the Hugging Face hub, for example `apache-2.0`."""
-    checked_prompts: int
+    checked_prompts: int = Field(gt=0)
     """Prompts that the two implementations are compared on."""
-    max_logit_difference: float
+    max_logit_difference: float = Field(ge=0)
     """Largest absolute difference between a logit of ours and of transformers."""
-    temperature: float
+    temperature: float = Field(ge=0)
     """Default of tools that open the folder."""
-    top_p: float
+    top_p: float = Field(gt=0, le=1)
     """Default of tools that open the folder."""
-    max_new_tokens: int
+    max_new_tokens: int = Field(gt=0)
     """Default of tools that open the folder."""
 
     @property

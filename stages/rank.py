@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import pandas as pd
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
-from stages.preferences.aggregation import grouped, newest, preference, with_tokens
+from stages.preferences.aggregation import grouped, newest, preference, read_judgements, with_tokens
 from stages.preferences.agreement_report import agreement_report
 from stages.preferences.annotators import Panel, judge_all
 from stages.preferences.records import Judgement, Preference, ShownAnswer
@@ -29,14 +30,14 @@ class Params(Section):
     """Any integer; moves every draw of the simulated panel."""
     judges: Literal["simulated", "people", "mixed"]
     """Who judges. `mixed`: the panel judges the prompts that nobody judged yet."""
-    fewest_judgements: int
+    fewest_judgements: int = Field(ge=0)
     """Judgements by people without which the stage waits; ignored where the panel judges alone."""
     guidelines: str
     """What judges are asked to do; a hash of it goes into each judgement."""
     panel: Panel
-    bootstrap_draws: int
+    bootstrap_draws: int = Field(gt=0)
     """Resamples of prompts for an interval."""
-    confidence: float
+    confidence: float = Field(gt=0, lt=1)
     """Coverage of the intervals, 0 to 1."""
 
 
@@ -95,7 +96,8 @@ def run(params: Params, responses: Path, prompts: Path, tokenizer: Path, judgeme
     """Rank the answers in `responses` and aggregate the rankings to one preference for each prompt."""
     loaded = Tokenizer.load(tokenizer)
     table = pq.read_table(responses).to_pandas()
-    written = [] if params.judges == "simulated" else newest(read_records(judgements, Judgement))
+    sampled = dict(zip(table["id"], table["text"], strict=True))
+    written = [] if params.judges == "simulated" else newest(read_judgements(judgements, sampled))
     if params.judges == "people":
         require_people(written, params.fewest_judgements, judgements)
     used = [with_tokens(judgement, loaded) for judgement in written]

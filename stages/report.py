@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from pydantic import Field
 from ruamel.yaml import YAML
 
 from stages.command import command
@@ -23,9 +24,9 @@ class Params(Section):
 
     title: str
     """Heads the page."""
-    curve_points: int
+    curve_points: int = Field(ge=2)
     """Points drawn of a curve."""
-    table_rows: int
+    table_rows: int = Field(ge=2)
     """Rows of the table under a curve."""
 
 

@@ -33,11 +33,11 @@ class Params(Section):
     temperatures: list[Annotated[float, Field(ge=0)]] = Field(min_length=2)
     """One for each answer to a prompt. Answers must differ to be worth ranking, so that Touvron et al. 2023
     (https://arxiv.org/abs/2307.09288, section 3.2.1) varied them too."""
-    top_p: float
+    top_p: float = Field(gt=0, le=1)
     """Probability mass that is sampled from; below 1 the unlikeliest tokens are left out."""
-    max_new_tokens: int
+    max_new_tokens: int = Field(gt=0)
     """Most tokens in an answer."""
-    batch_size: int
+    batch_size: int = Field(gt=0)
     """Answers written at once."""
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+from pydantic import Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
@@ -31,11 +32,11 @@ class Params(Section):
 
     seed: int
     """Chooses the documents of the sample."""
-    vocabulary_size: int
+    vocabulary_size: int = Field(ge=262, le=65536)
     """Number of ids: 6 control tokens, 256 bytes, the rest merges; at most 65536, because shards hold uint16."""
     split_pattern: str
     """Regular expression of the stretches that no token crosses (Radford et al. 2019, section 2.2)."""
-    sample_megabytes: float
+    sample_megabytes: float = Field(gt=0)
     """Most text to learn from, and most to measure on, in MB of UTF-8."""
 
 

@@ -19,7 +19,7 @@ def cleaned(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame,
     folder = tmp_path_factory.mktemp("clean")
     reading = Reading("corpus", None, "Apache-2.0")
     for path in sorted(path for path in CORPUS.rglob("*") if path.is_file()):
-        read_file(path.relative_to(CORPUS).as_posix(), path.read_bytes(), "text", reading, 20_000)
+        read_file(path.relative_to(CORPUS).as_posix(), path.read_bytes, "text", reading, 20_000)
     raw = pd.DataFrame([vars(document) | {"id": document.id} for document in reading.documents])
     write_documents(folder / "raw", raw)
     metrics = run(params=PARAMS, documents=folder / "raw", output=folder / "clean")

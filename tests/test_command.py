@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from stages.command import describe, parser, path_arguments
+from stages.command import describe, parser, path_arguments, perform
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 
@@ -17,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 STAGE = '''
 """Count the words of a text."""
 
-import errno, os, sys
+import os, sys
 from pathlib import Path
 
 sys.path.insert(0, {root!r})
@@ -36,15 +38,16 @@ class Params(Section):
 def run(params: Params, text: Path, output: Path, checkpoints: Path) -> Metrics:
     """Count words."""
     (output / "words.txt").write_text(str(len(text.read_text().split())))
+    print("found", *[path.name for path in checkpoints.iterdir()], file=sys.stderr)
     (checkpoints / "weights").write_text("1")
     if params.do == "refuse":
         raise StageError(ExitCode.DATA, "too few words", str(text), "Write more.")
     if params.do == "wait":
         raise StageError(ExitCode.WAITING_FOR_PEOPLE, "no judgements", "data/people", "Rank some.")
     if params.do == "fill the disk":
-        raise OSError(errno.ENOSPC, "No space left on device")
+        Path("/dev/full").write_text("words")
     if params.do == "fill memory":
-        raise MemoryError
+        bytearray(1 << 60)
     if params.do == "be interrupted":
         os.kill(os.getpid(), 15)
     if params.do == "break":
@@ -108,7 +111,7 @@ def read(project: Path, name: str) -> dict[str, object]:
 def test_every_path_argument_is_an_option_and_nothing_else_is() -> None:
     assert path_arguments(run) == ["first_input", "output"]
     options = parser("example", run).parse_args(["--first-input", "a", "--output", "b"])
-    assert vars(options) == {"first_input": Path("a"), "output": Path("b")}
+    assert vars(options) == {"first_input": Path("a"), "output": Path("b"), "resume_from": None}
 
 
 def test_help_describes_nested_parameters_by_their_docstrings() -> None:
@@ -126,6 +129,17 @@ def test_success_leaves_metrics_timings_and_status(project: Path) -> None:
     assert read(project, "status.json") == {"code": 0, "message": "", "state": "ran"}
     timings = read(project, "timings.json")
     assert timings.keys() == {"began", "peak_memory_mebibytes", "start_seconds", "work_seconds"}
+
+
+def test_a_clock_that_is_set_back_gives_no_negative_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HEADWATER_TRACKING", "off")
+    Path("params.yaml").write_text("example: {seed: 1, shape: {width: 2}}")
+    Path("input").touch()
+    clock = count(time.time(), -3600)
+    monkeypatch.setattr("stages.command.time.time", lambda: next(clock))
+    assert perform("example", run, {"first_input": Path("input"), "output": Path("out")}, None).code == 0
+    assert 0 <= json.loads(Path("out/timings.json").read_text())["work_seconds"] < 60
 
 
 @pytest.mark.parametrize(
@@ -178,18 +192,45 @@ def test_an_old_status_does_not_outlive_the_start(project: Path) -> None:
 
 def test_checkpoints_of_other_parameters_are_left_unread_and_removed_on_success(project: Path) -> None:
     call(project, "refuse")
-    (old,) = (project / "data/count/checkpoints").iterdir()
     finished = call(project, "work")
     assert "a fresh start" in finished.stderr
-    (new,) = (project / "data/count/checkpoints").iterdir()
-    assert new.name != old.name
+    assert "found weights" not in finished.stderr
+    assert not (project / "data/count/checkpoints").exists()
+
+
+def test_after_success_a_forced_run_works_again_and_does_not_resume(project: Path) -> None:
+    call(project, "refuse")
+    call(project, "work")
+    assert "found weights" not in call(project, "work").stderr
 
 
 def test_the_same_inputs_and_parameters_find_their_checkpoints_again(project: Path) -> None:
     call(project, "refuse")
     (first,) = (project / "data/count/checkpoints").iterdir()
-    assert "a fresh start" not in call(project, "refuse").stderr
+    again = call(project, "refuse").stderr
+    assert "a fresh start" not in again
+    assert "found weights" in again
     assert [path.name for path in (project / "data/count/checkpoints").iterdir()] == [first.name]
+
+
+@pytest.fixture
+def kept(project: Path) -> Path:
+    """A checkpoint folder of the call that refuses, moved elsewhere."""
+    call(project, "refuse")
+    (folder,) = (project / "data/count/checkpoints").iterdir()
+    return folder.rename(project / folder.name)
+
+
+def test_a_checkpoint_that_the_user_names_is_continued(project: Path, kept: Path) -> None:
+    assert "found weights" in call(project, "refuse", "--resume-from", kept.name).stderr
+    assert (kept / "weights").exists()
+
+
+def test_a_named_checkpoint_of_other_parameters_is_refused(project: Path, kept: Path) -> None:
+    finished = call(project, "work", "--resume-from", kept.name)
+    assert finished.returncode == 2
+    assert f"no checkpoint folder of these parameters, inputs and code: {kept.name}" in finished.stderr
+    assert call(project, "refuse", "--resume-from", "nowhere").returncode == 2
 
 
 def test_error_text_holds_what_where_and_remedy() -> None:

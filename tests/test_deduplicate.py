@@ -32,7 +32,7 @@ def rows(*documents: tuple[str, str, str]) -> pd.DataFrame:
 def corpus() -> pd.DataFrame:
     reading = Reading("corpus", None, "Apache-2.0")
     for path in sorted(path for path in CORPUS.rglob("*") if path.is_file()):
-        read_file(path.relative_to(CORPUS).as_posix(), path.read_bytes(), "text", reading, 20_000)
+        read_file(path.relative_to(CORPUS).as_posix(), path.read_bytes, "text", reading, 20_000)
     return pd.DataFrame([vars(document) | {"id": document.id} for document in reading.documents])
 
 

@@ -20,13 +20,14 @@ Snapshot = dict[str, tuple[int, int, int]]
 COMPILED = "__pycache__"
 
 
-def declared_dependencies(stage: str, pipeline: Path) -> list[Path]:
-    """The dependencies that `dvc.yaml` declares for a stage: code and data; none where the file has no such stage."""
+def declared(stage: str, pipeline: Path, *kinds: str) -> list[Path]:
+    """The paths that `dvc.yaml` lists for a stage under `deps`, `outs` or `metrics`; none without such a stage."""
     if not pipeline.is_file():
         return []
     # Read in C, as YAML 1.1: paths read the same, several times faster.
-    stages = YAML(typ="safe").load(pipeline)["stages"]
-    return [Path(dependency) for dependency in stages.get(stage, {}).get("deps", [])]
+    content = YAML(typ="safe").load(pipeline)["stages"].get(stage, {})
+    entries = [entry for kind in kinds for entry in content.get(kind, [])]
+    return [Path(entry if isinstance(entry, str) else next(iter(entry))) for entry in entries]
 
 
 def files_below(path: Path) -> list[Path]:
@@ -40,12 +41,17 @@ def files_below(path: Path) -> list[Path]:
     return found
 
 
-def require_present(paths: Iterable[Path]) -> None:
-    """StageError for inputs that are not there."""
+def require_readable(paths: Iterable[Path]) -> None:
+    """StageError for inputs that are not there, or not to be read."""
+    paths = list(paths)
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         remedy = "Run the stage that writes it (`dvc repro`), or `make sources` for a file listing sources."
         raise StageError(ExitCode.DATA, "input missing", ", ".join(missing), remedy)
+    files = [file for path in paths for file in {path, *files_below(path)}]
+    closed = sorted(str(file) for file in files if not os.access(file, os.R_OK))
+    if closed:
+        raise StageError(ExitCode.DATA, "input not readable", ", ".join(closed[:5]), "Change its owner or its mode.")
 
 
 def snapshot(paths: Iterable[Path]) -> Snapshot:
@@ -75,17 +81,22 @@ def fingerprint(parameters: dict[str, Any], paths: Iterable[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def open_checkpoints(folder: Path, name: str) -> Path:
-    """The checkpoint folder of this fingerprint; says so when those of other fingerprints are left unread."""
+def open_checkpoints(folder: Path, name: str, named: Path | None) -> Path:
+    """The checkpoint folder of this fingerprint; says so when those of other fingerprints are left unread.
+
+    What the user has named is copied into it, or refused where it belongs to another fingerprint.
+    """
     checkpoints = folder / name
+    if named is not None and (named.name != name or not named.is_dir()):
+        raise StageError(
+            ExitCode.CONFIGURATION,
+            "no checkpoint folder of these parameters, inputs and code",
+            f"{named}, where {name} is asked for",
+            "Name that folder, put back what it was made from, or leave --resume-from out for a fresh start.",
+        )
     if not checkpoints.is_dir() and folder.is_dir() and any(folder.iterdir()):
         print("checkpoints of other inputs, parameters or code are not read: a fresh start", file=sys.stderr)
     checkpoints.mkdir(parents=True, exist_ok=True)
+    if named is not None and not named.samefile(checkpoints):
+        shutil.copytree(named, checkpoints, dirs_exist_ok=True)
     return checkpoints
-
-
-def remove_other_checkpoints(checkpoints: Path) -> None:
-    """Remove the checkpoints of every other fingerprint."""
-    for other in checkpoints.parent.iterdir():
-        if other != checkpoints:
-            shutil.rmtree(other)

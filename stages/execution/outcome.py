@@ -4,15 +4,34 @@ import contextlib
 import errno
 import json
 import os
+import re
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from stages.errors import ExitCode, StageError
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM}
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+OUT_OF_RESOURCES = {
+    "OutOfMemoryError",  # torch's, on a GPU
+    "BrokenProcessPool",  # a worker that vanishes was killed, in practice by the system and for want of memory
+}
+"""Names of classes, so that torch is not imported."""
+OUT_OF_RESOURCES_TEXT = re.compile(
+    r"can't allocate memory"  # torch, on a processor
+    r"|can't start new thread"  # Python
+    r"|\d+ requested and \d+ written"  # numpy, whose error has no number
+)
+RUST_ERROR = re.compile(r"\(os error (\d+)\)")
+"""How safetensors and tokenizers state the number of a system's error, in the text alone."""
+REMEDIES = {
+    ExitCode.RESOURCES: ("out of memory or disk", "Free some, or choose smaller values in params.yaml."),
+    ExitCode.CONFIGURATION: ("not permitted", "Make the path yours, or choose another."),
+}
 STATES = {0: "ran", ExitCode.WAITING_FOR_PEOPLE: "waiting", ExitCode.INTERRUPTED: "interrupted"}
 
 
@@ -30,12 +49,28 @@ def status(code: int, message: str) -> Status:
     return Status(STATES.get(code, "failed"), int(code), message)
 
 
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, then what it came from: a library that meets a full disk often raises another error on top."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def system_error(error: BaseException) -> int | None:
+    """The number of the system's error."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    stated = RUST_ERROR.search(str(error))
+    return int(stated[1]) if stated else None
+
+
 def is_out_of_resources(error: BaseException) -> bool:
-    """Whether memory or disk ran out; torch's own errors are known by name and text, so that torch is not imported."""
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in FULL):
+    """Whether memory or disk ran out."""
+    if isinstance(error, MemoryError) or system_error(error) in FULL:
         return True
     names = {kind.__name__ for kind in type(error).__mro__}
-    return "OutOfMemoryError" in names or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    stated = isinstance(error, OSError | RuntimeError) and OUT_OF_RESOURCES_TEXT.search(str(error))
+    return bool(names & OUT_OF_RESOURCES or stated)
 
 
 def code_of(error: BaseException) -> ExitCode:
@@ -44,7 +79,9 @@ def code_of(error: BaseException) -> ExitCode:
         return error.code
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    return ExitCode.RESOURCES if is_out_of_resources(error) else ExitCode.BUG
+    if any(map(is_out_of_resources, causes(error))):
+        return ExitCode.RESOURCES
+    return ExitCode.CONFIGURATION if system_error(error) in REFUSED else ExitCode.BUG
 
 
 def status_of(error: BaseException) -> Status:
@@ -54,9 +91,9 @@ def status_of(error: BaseException) -> Status:
     if code == ExitCode.BUG:
         traceback.print_exception(error, file=sys.stderr)
         message = f"{type(error).__name__}: {error}"
-    elif code == ExitCode.RESOURCES and not isinstance(error, StageError):
-        cause = message or type(error).__name__
-        message = f"out of memory or disk: {cause}. Free some, or choose smaller values in params.yaml."
+    elif code in REMEDIES and not isinstance(error, StageError):
+        what, remedy = REMEDIES[code]
+        message = f"{what}: {message or type(error).__name__}. {remedy}"
     elif code == ExitCode.INTERRUPTED:
         message = "interrupted"
     return status(code, " ".join(message.split()))

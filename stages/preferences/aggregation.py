@@ -1,15 +1,21 @@
 """From judgements to preferences: newest revisions, answers put in one order, ranks and ratings averaged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from stages.errors import ExitCode, StageError
 from stages.preferences.agreement import votes
+from stages.preferences.annotators import SCALE
 from stages.preferences.records import AXES, Judgement, Preference, RankedAnswer, ShownAnswer
 from stages.seeding import key_hash
+from stages.text.people import read_snapshot
 from stages.text.tokenizer import Tokenizer
+
+MOST_NAMED = 5
+"""Problems that one message spells out."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,43 @@ class Group:
     def _places(self, judgement: Judgement) -> list[int]:
         shown = {answer.response_id: place for place, answer in enumerate(judgement.answers)}
         return [shown[answer.response_id] for answer in self.answers]
+
+
+def misfits(judgement: Judgement, sampled: Mapping[str, str]) -> Iterator[str]:
+    """What of a judgement does not fit together; `sampled` has the texts of the current answers by id."""
+    count = len(judgement.answers)
+    ids = [answer.response_id for answer in judgement.answers]
+    if len(set(ids)) < count:
+        yield "an answer is there twice"
+    if len(judgement.ranks) != count or len(judgement.ratings) != count:
+        yield f"{len(judgement.ranks)} ranks and {len(judgement.ratings)} ratings of {count} answers"
+    if judgement.ranks and (min(judgement.ranks) != 1 or max(judgement.ranks) > count):
+        yield f"ranks {', '.join(map(str, judgement.ranks))} do not begin with 1 or pass the number of answers"
+    marks = [getattr(rating, axis) for rating in judgement.ratings for axis in AXES]
+    if any(mark is not None and not 1 <= mark <= SCALE for mark in marks):
+        yield f"a rating is not from 1 to {SCALE}"
+    for answer in judgement.answers:
+        if sampled.get(answer.response_id, answer.text) != answer.text:
+            yield f"response {answer.response_id} was sampled with another text"
+
+
+def read_judgements(path: Path, sampled: Mapping[str, str]) -> list[Judgement]:
+    """A snapshot of judgements; StageError that names those whose parts do not fit, see `misfits`."""
+    judgements = read_snapshot(path, Judgement)
+    problems = [
+        f"{path}:{line}: judgement {one.id}: {problem}"
+        for line, one in enumerate(judgements, start=1)
+        for problem in misfits(one, sampled)
+    ]
+    if problems:
+        more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
+        raise StageError(
+            ExitCode.DATA,
+            "judgements that do not fit together",
+            "; ".join(problems[:MOST_NAMED]) + more,
+            "Restore the records from the annotation journal, or remove them.",
+        )
+    return judgements
 
 
 def newest(judgements: Sequence[Judgement]) -> list[Judgement]:

@@ -7,6 +7,7 @@ there on purpose: a reward model that learns from a panel in perfect agreement w
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import Field
 
 from stages.parameters import Section
 from stages.preferences import hidden_score
@@ -21,19 +22,19 @@ SCALE = 5
 class Panel(Section):
     """Who simulates the judges."""
 
-    annotators: int
+    annotators: int = Field(gt=0)
     """Members of the panel."""
-    judges_per_prompt: int
+    judges_per_prompt: int = Field(gt=0)
     """Members who rank the answers of one prompt."""
-    noise: float
+    noise: float = Field(ge=0)
     """Standard deviation of an annotator's error on an axis of one answer, on the scale 0 to 1."""
-    severity: float
+    severity: float = Field(ge=0)
     """Standard deviation of how strict annotators are on an axis in general, on the scale 0 to 1."""
-    tie_width: float
+    tie_width: float = Field(ge=0, le=1)
     """Answers whose overall impressions differ by less, 0 to 1, are ranked equal."""
-    careless_share: float
+    careless_share: float = Field(ge=0, le=1)
     """Share of judgements made without looking, 0 to 1."""
-    position_bias: float
+    position_bias: float = Field(ge=0, le=1)
     """What being shown first adds to the overall impression, 0 to 1."""
 
 

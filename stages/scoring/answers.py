@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from pydantic import Field
+
 from stages.model.generation import Generation, generate
 from stages.model.transformer import Transformer
 from stages.parameters import Section
@@ -21,11 +23,11 @@ CONVERSATION_MODELS = ("instruct", "ppo")
 class Sampling(Section):
     """How answers are drawn."""
 
-    temperature: float
+    temperature: float = Field(ge=0)
     """Divides the scores before the softmax; 0 is greedy."""
-    max_new_tokens: int
+    max_new_tokens: int = Field(gt=0)
     """Tokens after which an answer is cut off."""
-    batch_size: int
+    batch_size: int = Field(gt=0)
     """Answers written at once."""
 
 

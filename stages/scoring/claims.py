@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from pydantic import Field
+
 from stages.parameters import Section
 from stages.scoring.intervals import Figure
 
@@ -13,15 +15,15 @@ Side = Literal["high_below", "low_above", "value_at_most", "value_at_least"]
 class Goals(Section):
     """Bounds of the claims; none of them changes a figure."""
 
-    stop_share: float
+    stop_share: float = Field(ge=0, le=1)
     """At least this share of instruct's answers ends by itself."""
-    general_loss: float
+    general_loss: float = Field(ge=0)
     """Finetune may cost this share of bits per byte on general text at most."""
-    decline_share: float
+    decline_share: float = Field(ge=0, le=1)
     """At least this share of held-out requests that should be declined is."""
-    lookalike_share: float
+    lookalike_share: float = Field(ge=0, le=1)
     """At most this share of requests that only sound like them is."""
-    group_size: int
+    group_size: int = Field(gt=0)
     """Prompts that a group needs for its share to count."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from pydantic import Field, NonNegativeInt
 
 from stages.parameters import Section
 from stages.seeding import key_hash
@@ -17,23 +18,23 @@ class CorpusLimits(Section):
 
     seed: int
     """Chooses the texts that are read."""
-    sampled_texts: int
+    sampled_texts: int = Field(ge=0)
     """Texts searched for what should not be in them."""
-    min_kept_fraction: float
+    min_kept_fraction: float = Field(ge=0, le=1)
     """Of every source's documents, 0 to 1: less, and a threshold ate the source."""
-    max_kept_fraction: float
+    max_kept_fraction: float = Field(ge=0, le=1)
     """Of every source's documents, 0 to 1."""
-    max_duplicate_fraction: float
+    max_duplicate_fraction: float = Field(ge=0, le=1)
     """Of all cleaned documents, 0 to 1, that may be duplicates."""
-    max_contaminated_fraction: float
+    max_contaminated_fraction: float = Field(ge=0, le=1)
     """Of all documents, demonstrations and prompts, 0 to 1, that may have been dropped as contaminated."""
-    max_source_divergence: float
+    max_source_divergence: float = Field(ge=0)
     """Kullback-Leibler divergence of the mix of sources that is left from that collected, in nats."""
-    shared_words: int
+    shared_words: int = Field(gt=0)
     """Runs of this many words decide whether a text holds the answer to a test prompt."""
-    max_leaking_fraction: float
+    max_leaking_fraction: float = Field(ge=0, le=1)
     """Of the texts read, 0 to 1, that may hold a whole answer to a test prompt, as set phrases do."""
-    least: dict[str, int]
+    least: dict[str, NonNegativeInt]
     """The fewest documents, demonstrations and prompts of each split, for example `documents_test`."""
 
 

@@ -4,8 +4,8 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,11 @@ PROSE_SUFFIXES = (".txt", ".md", ".rst")
 TABLE_SUFFIXES = (".jsonl", ".parquet", ".arrow")
 SUFFIXES = (*PROSE_SUFFIXES, ".html", ".htm", ".py", *TABLE_SUFFIXES)
 
+LARGEST_FILE = 2**31
+"""Bytes of a file, unpacked. Files are read whole, and what is made of one takes several times its size in memory."""
+
+HALF_CHARACTER = "not text: it holds half of a surrogate pair"
+
 # Behind a blank line and before a line at the margin: a new paragraph, or a new top-level definition.
 _GAP = re.compile(r"(?<=\n\n)(?=\S)")
 
@@ -27,6 +32,21 @@ _MARKDOWN_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 class UnreadableError(Exception):
     """A file, line or row that gives no document; the message is the reason that the manifest states."""
+
+
+def require_bearable(size: int) -> None:
+    """UnreadableError for a file of more bytes than are read."""
+    if size > LARGEST_FILE:
+        raise UnreadableError(f"too large: more than {LARGEST_FILE:,} bytes; split it")
+
+
+def file_content(path: Path) -> bytes:
+    """The bytes of a file; the reason why it cannot be read names no path, for that differs between machines."""
+    try:
+        require_bearable(path.stat().st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"cannot be opened: {error.strerror}") from error
 
 
 def decode(content: bytes) -> str:
@@ -60,14 +80,27 @@ def pieces(text: str, most_characters: int) -> Iterator[str]:
     yield from dict.fromkeys(stretch.strip("\n") for stretch in stretches if stretch.strip())
 
 
-def read_file(path: str, content: bytes, column: str, reading: Reading, most_characters: int) -> None:
+def is_text(text: str) -> bool:
+    """Whether a string can be written in UTF-8: JSON and Python can spell half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def read_file(path: str, fetch: Callable[[], bytes], column: str, reading: Reading, most_characters: int) -> None:
     """Add the documents of one file to `reading`; what cannot be read is listed there, never raised.
 
-    `path` is relative to the source's root. `column` holds the text in formats that have columns, one document a row.
-    Documents other than docstrings are cut into `pieces`.
+    `path` is relative to the source's root, and `fetch` gives the content or raises UnreadableError. `column` holds
+    the text in formats that have columns, one document a row. Documents other than docstrings are cut into `pieces`.
     """
+    readable = path.encode(errors="backslashreplace").decode()
+    if readable != path:
+        reading.skip(readable, "its name is not UTF-8")
+        return
     try:
-        texts = list(_texts(path, content, column, reading))
+        texts = list(_texts(path, fetch(), column, reading))
     except UnreadableError as error:
         reading.skip(path, str(error))
         return
@@ -83,8 +116,7 @@ def _texts(path: str, content: bytes, column: str, reading: Reading) -> Iterator
     """Path, kind and text of what a file holds; docstrings go to `reading` at once, for they are not cut."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in (".parquet", ".arrow"):
-        rows = _column(content, column, suffix).to_pylist()
-        yield from _values(path, enumerate(rows, start=1), reading)
+        yield from _values(path, enumerate(_column(content, column, suffix), start=1), reading)
     elif suffix == ".jsonl":
         yield from _values(path, _lines(path, decode(content), column, reading), reading)
     elif suffix == ".py":
@@ -108,6 +140,9 @@ def _docstrings(path: str, text: str, reading: Reading) -> list[RawDocument]:
     for item in documented:
         name = f"{module}.{item.name}" if item.name else module
         text = reference_text(name, item)
+        if not is_text(text):
+            reading.skip(f"{path}#{name}", HALF_CHARACTER)
+            continue
         documents.append(
             RawDocument(reading.source, path, name, "reference", reading.licence, item.version_added, text)
         )
@@ -118,17 +153,17 @@ def _lines(path: str, text: str, column: str, reading: Reading) -> Iterator[tupl
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             yield number, json.loads(line)[column]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             reading.skip(f"{path}#{number}", f"no field {column!r} in a line of JSON: {error}")
 
 
-def _column(content: bytes, column: str, suffix: str) -> pa.ChunkedArray:
+def _column(content: bytes, column: str, suffix: str) -> list[object]:
     try:
         if suffix == ".parquet":
-            return pq.read_table(io.BytesIO(content), columns=[column]).column(column)
+            return pq.read_table(io.BytesIO(content), columns=[column]).column(column).to_pylist()
         with pa.ipc.open_stream(content) as stream:  # as `save_to_disk` of Hugging Face data sets writes it
-            return stream.read_all().column(column)
-    except (pa.ArrowException, OSError, KeyError) as error:
+            return stream.read_all().column(column).to_pylist()
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise UnreadableError(f"no column {column!r} in a {suffix} file: {error}") from error
 
 
@@ -140,5 +175,7 @@ def _values(path: str, values: Iterable[tuple[int, object]], reading: Reading) -
             reading.skip(place, "text is not a string")
         elif not value.strip():
             reading.skip(place, "empty")
+        elif not is_text(value):
+            reading.skip(place, HALF_CHARACTER)
         else:
             yield place, "prose", value

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from stages.parameters import Section
 from stages.text import repetition
@@ -17,6 +19,9 @@ _WORD_MARKS = ".,;:!?\"'()[]{}`*_"
 _NOT_ASCII_LETTERS = bytes(byte for byte in range(256) if not chr(byte).isalpha() or byte > 127)
 
 
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
 class Check(NamedTuple):
     """One rule, applied."""
 
@@ -29,52 +34,52 @@ class Check(NamedTuple):
 class ProseRules(Section):
     """Quality and repetition rules for prose and web text (Rae et al. 2021, Gopher, section A1.1 and table A1)."""
 
-    min_words: int
+    min_words: int = Field(ge=0)
     """Words, at least; shorter texts say too little to judge by."""
-    max_words: int
+    max_words: int = Field(ge=0)
     """Words, at most."""
-    min_mean_word_length: float
+    min_mean_word_length: float = Field(ge=0)
     """Characters."""
-    max_mean_word_length: float
+    max_mean_word_length: float = Field(ge=0)
     """Characters."""
-    max_hashes_per_word: float
+    max_hashes_per_word: float = Field(ge=0)
     """Number signs for each word."""
-    max_ellipses_per_word: float
+    max_ellipses_per_word: float = Field(ge=0)
     """Ellipses for each word."""
-    max_bullet_line_fraction: float
+    max_bullet_line_fraction: float = Field(ge=0, le=1)
     """Lines that start with a bullet."""
-    max_ellipsis_line_fraction: float
+    max_ellipsis_line_fraction: float = Field(ge=0, le=1)
     """Lines that end in an ellipsis."""
-    min_lettered_word_fraction: float
+    min_lettered_word_fraction: float = Field(ge=0, le=1)
     """Words that hold a letter."""
-    min_stop_words: int
+    min_stop_words: int = Field(ge=0)
     """Different words of `STOP_WORDS`."""
-    max_duplicate_line_fraction: float
+    max_duplicate_line_fraction: float = Field(ge=0, le=1)
     """Lines that stand earlier in the text, among all lines."""
-    max_duplicate_paragraph_fraction: float
+    max_duplicate_paragraph_fraction: float = Field(ge=0, le=1)
     """Paragraphs that stand earlier in the text, among all paragraphs."""
-    max_duplicate_line_character_fraction: float
+    max_duplicate_line_character_fraction: float = Field(ge=0, le=1)
     """Characters in lines that stand earlier in the text."""
-    max_duplicate_paragraph_character_fraction: float
+    max_duplicate_paragraph_character_fraction: float = Field(ge=0, le=1)
     """Characters in paragraphs that stand earlier in the text."""
-    max_top_ngram_fractions: tuple[float, float, float]
+    max_top_ngram_fractions: tuple[Fraction, Fraction, Fraction]
     """Characters in the most frequent n-gram of 2, 3 and 4 words."""
-    max_duplicate_ngram_fractions: tuple[float, float, float, float, float, float]
+    max_duplicate_ngram_fractions: tuple[Fraction, Fraction, Fraction, Fraction, Fraction, Fraction]
     """Characters in repeated n-grams of 5 to 10 words."""
 
 
 class PlainRules(Section):
     """Light rules for text that follows no rules of prose: code and reference."""
 
-    min_characters: int
+    min_characters: int = Field(ge=0)
     """Characters of the whole text, at least."""
-    max_characters: int
+    max_characters: int = Field(ge=0)
     """Characters of the whole text, at most."""
-    min_letter_fraction: float
+    min_letter_fraction: float = Field(ge=0, le=1)
     """Letters among characters other than white space."""
-    max_mean_line_length: float
+    max_mean_line_length: float = Field(ge=0)
     """Characters, over lines that are not blank."""
-    max_line_length: int
+    max_line_length: int = Field(ge=0)
     """Characters."""
 
 

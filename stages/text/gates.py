@@ -3,6 +3,7 @@
 import hashlib
 
 import pandas as pd
+from pydantic import Field
 
 from stages.parameters import Section
 from stages.text.documents import DOCUMENT_SCHEMA, KINDS
@@ -18,19 +19,19 @@ LEAST_TOKENS = 3
 class SourceLimits(Section):
     """What collected documents must satisfy."""
 
-    min_documents: int
+    min_documents: int = Field(ge=0)
     """Fewer make no corpus."""
-    max_failed_fraction: float
+    max_failed_fraction: float = Field(ge=0, le=1)
     """Files that may be unreadable, 0 to 1."""
-    max_characters: int
+    max_characters: int = Field(gt=0)
     """Of one document; a few may be longer, see `max_outlier_fraction`."""
-    max_replacement_fraction: float
+    max_replacement_fraction: float = Field(ge=0, le=1)
     """Characters of one document that may stand for bytes that were no text, 0 to 1."""
-    max_outlier_fraction: float
+    max_outlier_fraction: float = Field(ge=0, le=1)
     """Documents that may exceed the two limits above, 0 to 1; more is a warning."""
-    min_distinct_fraction: float
+    min_distinct_fraction: float = Field(ge=0, le=1)
     """Texts that differ from every other, 0 to 1; fewer is a warning of something read twice."""
-    max_source_fraction: float
+    max_source_fraction: float = Field(ge=0, le=1)
     """Characters that may come from one source, 0 to 1; more is a warning."""
 
 
@@ -114,11 +115,11 @@ def check_sources(documents: pd.DataFrame, files_read: int, files_failed: int, l
 class TokenLimits(Section):
     """What encoded documents must satisfy."""
 
-    min_bytes_per_token: float
+    min_bytes_per_token: float = Field(ge=0)
     """Of every kind of document; a lower figure says that the tokenizer does not know the language."""
-    max_bytes_per_token: float
+    max_bytes_per_token: float = Field(gt=0)
     """Of every kind of document; a higher figure says that text repeats itself."""
-    max_padding_fraction: float
+    max_padding_fraction: float = Field(ge=0, le=1)
     """Places in the rows of `train/` that hold no token, 0 to 1; more is a warning."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics
 from stages.text.documents import table_of, write_table
 
@@ -52,6 +53,19 @@ class Entry:
 def write_ledger(path: Path, entries: Iterable[Entry]) -> None:
     """Write a ledger, rows in the order given."""
     write_table(path, table_of(entries, LEDGER_SCHEMA.names), LEDGER_SCHEMA)
+
+
+def require_kept(stage: str, entries: Sequence[Entry]) -> None:
+    """StageError if a stage's ledger keeps nothing."""
+    if not any(entry.kept for entry in entries):
+        rules = Counter(entry.rule for entry in entries).most_common()
+        dropped = ", ".join(f"{count} by {rule}" for rule, count in rules) or "none came in"
+        raise StageError(
+            ExitCode.DATA,
+            "no documents left",
+            f"{stage}: {dropped}",
+            f"Add text, or loosen {stage} in params.yaml; its ledger says what happened to each.",
+        )
 
 
 def tally(entries: Sequence[Entry], what: str = "documents") -> Metrics:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from pydantic import Field
 
 from stages.errors import ExitCode, StageError
 from stages.parameters import Section
@@ -14,9 +15,9 @@ from stages.text.tokenizer import Tokenizer
 class Share(Section):
     """One kind's part of the mixture."""
 
-    weight: float
+    weight: float = Field(ge=0)
     """Share of the training tokens, relative to the other kinds' weights."""
-    most_passes: float
+    most_passes: float = Field(ge=0)
     """Cap on passes over the kind's documents; what it cannot fill goes to the other kinds. Four passes cost almost
     nothing against fresh text (Muennighoff et al. 2023, section 6)."""
 

@@ -6,10 +6,12 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from itertools import chain
 from pathlib import Path
 
+from pydantic import Field
+
 from stages.errors import ExitCode, StageError
 from stages.parameters import Section
 from stages.seeding import key_hash
-from stages.text.files import PROSE_SUFFIXES, UnreadableError, decode, markdown_text, pieces
+from stages.text.files import PROSE_SUFFIXES, UnreadableError, decode, file_content, markdown_text, pieces
 from stages.text.licences import stated_licence
 from stages.text.public_names import PublicNames
 from stages.text.python_source import ModuleReading, module_name, read_module, reference_text, without_docstrings
@@ -25,11 +27,11 @@ class PackagesSource(Section):
     """Names as on the package index; each must be installed and state an allowed licence."""
     exclude: tuple[str, ...]
     """Globs of files that are not read, relative to the folder that packages are installed in."""
-    reference_bytes: int
+    reference_bytes: int = Field(ge=0)
     """Most text of docstrings from one package: whole modules, in an order drawn from the seed."""
-    code_bytes: int
+    code_bytes: int = Field(ge=0)
     """Most text of code from one package: whole files, in an order drawn from the seed."""
-    prose_bytes: int
+    prose_bytes: int = Field(ge=0)
     """Most text of description and change logs from one package, the description first."""
 
 
@@ -79,10 +81,10 @@ def _read_texts(package: Distribution, exclude: Sequence[str], reading: Reading)
         outside = path.startswith("..") or file.parts[0].endswith(".dist-info")
         if outside or not path.endswith((".py", *PROSE_SUFFIXES)) or _matches(path, exclude):
             continue
-        content = Path(str(file.locate())).read_bytes()
-        if not content.strip():
-            continue  # an empty __init__ file is no failure
         try:
+            content = file_content(Path(str(file.locate())))
+            if not content.strip():
+                continue  # an empty __init__ file is no failure
             text = decode(content)
             texts[path] = markdown_text(text) if path.endswith(".md") else text
             reading.files_read += 1

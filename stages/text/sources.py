@@ -1,23 +1,41 @@
 """The forms a source can take in `params.yaml`, and how each becomes documents."""
 
+import gzip
+import lzma
+import zlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import partial
+from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import fsspec
+from fsspec.core import OpenFile
 from pydantic import Discriminator, Tag
 
 from stages.errors import ExitCode, StageError
 from stages.parameters import Section
-from stages.text.files import SUFFIXES, TABLE_SUFFIXES, read_file
+from stages.text.files import (
+    LARGEST_FILE,
+    SUFFIXES,
+    TABLE_SUFFIXES,
+    UnreadableError,
+    file_content,
+    read_file,
+    require_bearable,
+)
 from stages.text.licences import is_allowed, stated_licence
 from stages.text.packages import PackagesSource, find_package, read_package
 from stages.text.reading import Reading
 
 TEXT_FIELD = "text"
 """Where a line of JSON, or a row of Parquet, holds its text, unless the source names a column."""
+
+REMEDY = "Check the path in collect.sources."
+
+CHUNK = 2**20
+"""Bytes that are unpacked at a time, so that a small file that unpacks to a huge one is noticed."""
 
 
 class FilesSource(Section):
@@ -126,7 +144,8 @@ def _read_files(source: FilesSource, most_characters: int) -> Reading:
     root, files = root_and_files(source.path)
     for file in files:
         if file.suffix.lower() in SUFFIXES:
-            read_file(file.relative_to(root).as_posix(), file.read_bytes(), TEXT_FIELD, reading, most_characters)
+            path = file.relative_to(root).as_posix()
+            read_file(path, partial(file_content, file), TEXT_FIELD, reading, most_characters)
         else:
             reading.files_ignored += 1
     return reading
@@ -138,10 +157,23 @@ def _read_dataset(source: DatasetSource, most_characters: int) -> Reading:
     for file in files:
         # The library keeps results of its own computations beside the data under this name.
         if file.suffix.lower() in TABLE_SUFFIXES and not file.name.startswith("cache-"):
-            read_file(file.relative_to(root).as_posix(), file.read_bytes(), source.column, reading, most_characters)
+            path = file.relative_to(root).as_posix()
+            read_file(path, partial(file_content, file), source.column, reading, most_characters)
         else:
             reading.files_ignored += 1
     return reading
+
+
+def _unpacked(file: OpenFile) -> bytes:
+    """The content behind a URL; a broken archive is unreadable, a broken connection is raised."""
+    try:
+        with file as stream:
+            chunks = iter(partial(stream.read, CHUNK), b"")
+            content = b"".join(islice(chunks, LARGEST_FILE // CHUNK + 1))
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+        raise UnreadableError(f"cannot be unpacked: {error}") from error
+    require_bearable(len(content))
+    return content
 
 
 def _read_url(source: UrlSource, most_characters: int) -> Reading:
@@ -149,10 +181,8 @@ def _read_url(source: UrlSource, most_characters: int) -> Reading:
     try:
         opened = fsspec.open_files(source.url, "rb", compression="infer")
         for file in sorted(opened, key=lambda file: file.path):
-            with file as stream:
-                content = stream.read()
             path = PurePosixPath(file.path).name.removesuffix(".gz").removesuffix(".xz")
-            read_file(path, content, TEXT_FIELD, reading, most_characters)
+            read_file(path, partial(_unpacked, file), TEXT_FIELD, reading, most_characters)
     except (OSError, ValueError, ImportError) as error:
         raise StageError(
             ExitCode.DATA, "cannot read URL", f"{source.url}: {error}", "Check the address and the network."
@@ -164,16 +194,19 @@ def root_and_files(path: str) -> tuple[Path, list[Path]]:
     """The folder that paths are relative to, and the files of a folder, glob or file name, in name order."""
     given = Path(path)
     if given.is_dir():
-        root, found = given, given.rglob("*")
+        root, found = given, list(given.rglob("*"))
     else:
         fixed = list(takewhile(lambda part: not set(part) & set("*?["), given.parts[:-1]))
         root = Path(*fixed)
-        found = root.glob(given.relative_to(root).as_posix())
+        try:
+            found = list(root.glob(given.relative_to(root).as_posix()))
+        except ValueError as error:
+            raise StageError(ExitCode.CONFIGURATION, "not a glob", f"{path}: {error}", REMEDY) from error
     files = [
         file
         for file in found
         if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
     ]
     if not files:
-        raise StageError(ExitCode.DATA, "no files", path, "Check the path in collect.sources.")
+        raise StageError(ExitCode.DATA, "no files", path, REMEDY)
     return root, sorted(files)

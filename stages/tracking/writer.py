@@ -160,7 +160,10 @@ class RunWriter:
 
 
 def system_point(process: psutil.Process, started: float) -> Point | None:
-    """Processor share and memory of the stage's process, by seconds since its run began; None once it has ended."""
+    """Processor share and memory of the stage's process, by seconds since `started`; None once it has ended.
+
+    `started` is of the clock that never goes back.
+    """
     try:
         values = {
             "system/cpu_percentage": process.cpu_percent(),
@@ -168,7 +171,7 @@ def system_point(process: psutil.Process, started: float) -> Point | None:
         }
     except psutil.Error:
         return None
-    return Point(values, round(time.time() - started), int(time.time() * 1000))
+    return Point(values, round(time.monotonic() - started), int(time.time() * 1000))
 
 
 def read(lines: TextIO, messages: "queue.SimpleQueue[Message | None]") -> None:
@@ -183,7 +186,7 @@ def write(begin: Begin, messages: "queue.SimpleQueue[Message | None]") -> None:
     client, experiment = open_store()
     run = RunWriter(client, experiment, begin)
     process = psutil.Process(begin.pid) if psutil.pid_exists(begin.pid) else None
-    started = sampled = flushed = time.time()
+    started = sampled = flushed = time.monotonic()
     while True:
         try:
             message = messages.get(timeout=BATCH_SECONDS)
@@ -193,7 +196,7 @@ def write(begin: Begin, messages: "queue.SimpleQueue[Message | None]") -> None:
             run.close(message if isinstance(message, End) else None)
             return
         run.add(message)
-        now = time.time()
+        now = time.monotonic()
         if process and now - sampled > SYSTEM_SECONDS and (point := system_point(process, started)):
             run.add(point)
             sampled = now

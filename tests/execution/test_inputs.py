@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 
 from stages.errors import StageError
-from stages.execution.inputs import declared_dependencies, files_below, fingerprint, require_unchanged, snapshot
+from stages.execution.inputs import declared, files_below, fingerprint, require_unchanged, snapshot
 
 
-def test_declared_dependencies_are_those_of_the_stage_alone(tmp_path: Path) -> None:
+def test_declared_paths_are_those_of_the_stage_alone(tmp_path: Path) -> None:
     pipeline = tmp_path / "dvc.yaml"
-    pipeline.write_text("stages:\n  one: {cmd: x, deps: [a, b/c]}\n  two: {cmd: y, deps: [d]}\n")
-    assert declared_dependencies("one", pipeline) == [Path("a"), Path("b/c")]
-    assert declared_dependencies("three", pipeline) == []
-    assert declared_dependencies("one", tmp_path / "absent.yaml") == []
+    pipeline.write_text(
+        "stages:\n  one: {cmd: x, deps: [a, b/c]}\n  two: {cmd: y, outs: [d], metrics: [e: {cache: false}]}\n"
+    )
+    assert declared("one", pipeline, "deps") == [Path("a"), Path("b/c")]
+    assert declared("two", pipeline, "deps", "outs", "metrics") == [Path("d"), Path("e")]
+    assert declared("three", pipeline, "deps") == []
+    assert declared("one", tmp_path / "absent.yaml", "deps") == []
 
 
 def test_what_python_compiles_on_import_is_no_dependency(tmp_path: Path) -> None:

@@ -89,3 +89,18 @@ def test_what_ignores_the_request_to_end_is_killed() -> None:
     assert time.monotonic() - began > 0.4
     assert not psutil.pid_exists(process.pid)
     process.wait()
+
+
+def test_a_clock_that_was_set_back_frees_no_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    holder = hold(lock)
+    try:
+        content = json.loads(lock.read_text())
+        content["process"]["started"] += 3600
+        lock.write_text(json.dumps(content | {"dvc": asdict(ended_process())}))
+        with pytest.raises(StageError, match=f"process {holder.pid} holds"), stage_lock(lock):
+            pass
+        assert holder.poll() is None
+    finally:
+        holder.kill()
+        holder.wait()

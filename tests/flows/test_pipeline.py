@@ -103,7 +103,7 @@ def server(project: Project) -> Iterator[Server]:
 
 def wait_for_start(project: Project, stage: str) -> None:
     """Wait until a stage is at work."""
-    mark = project.folder / f"data/{stage}/started"
+    mark = project.folder / f"data/{stage}/unfinished/started"
     deadline = time.monotonic() + 120
     while not mark.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -153,7 +153,6 @@ def test_from_a_stage_on_with_force_runs_it_and_what_lies_behind(server: Server,
 
 def test_ctrl_c_ends_the_stages_and_exits_with_130(server: Server, project: Project) -> None:
     set_parameters(project, 100, seed=2)
-    (project.folder / "data/collect/started").unlink(missing_ok=True)
     flow = project.start("python", "-m", "flows.pipeline", HEADWATER_TRACKING="off")
     wait_for_start(project, "collect")
     flow.send_signal(signal.SIGINT)
@@ -166,7 +165,6 @@ def test_ctrl_c_ends_the_stages_and_exits_with_130(server: Server, project: Proj
 
 def test_a_cancel_from_the_page_ends_the_stages(server: Server, project: Project) -> None:
     set_parameters(project, 100, seed=3)
-    (project.folder / "data/collect/started").unlink(missing_ok=True)
     flow = project.start("python", "-m", "flows.pipeline", HEADWATER_TRACKING="off")
     wait_for_start(project, "collect")
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}

@@ -3,12 +3,14 @@
 import http.server
 import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from flows.server import HOST, PrefectServer, answers, free_port, prefect_server
+from flows.server import HOST, PrefectServer, ServerError, answers, free_port, prefect_server, wait_until
 
 
 def test_a_taken_port_is_left_alone() -> None:
@@ -31,6 +33,19 @@ def test_answers_tells_a_server_from_silence() -> None:
         threading.Thread(target=server.handle_request).start()
         assert answers(f"http://{HOST}:{server.server_port}/")
     assert not answers(f"http://{HOST}:{server.server_port}/")
+
+
+def test_a_server_that_ends_before_it_answers_names_its_log(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    with pytest.raises(ServerError, match=r"did not start.*server\.log"):
+        wait_until(lambda: False, process, tmp_path / "server.log")
+    process.wait()
+
+
+def test_a_record_that_was_cut_off_is_no_server(tmp_path: Path) -> None:
+    server = PrefectServer(tmp_path)
+    server.record.write_text('{"url": "http')
+    assert server._running() is None
 
 
 def test_a_server_that_the_user_names_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.sources import file_entries, package_entry, record, url_entries, write_if_changed
+from flows.sources import file_entries, main, package_entry, record, url_entries, write_if_changed
 
 
 def install(folder: Path, record_rows: list[str]) -> None:
@@ -94,3 +94,31 @@ def test_the_record_is_rewritten_only_when_its_content_changes(tmp_path):
 def test_a_missing_package_is_named():
     with pytest.raises(ModuleNotFoundError, match="no-such-package"):
         package_entry("no-such-package")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ("collect: [", "cannot read parameters: params.yaml"),
+        ("clean: {}", "section missing: params.yaml: collect.sources"),
+        ("collect: {sources: [{name: n, pth: p}]}", "no source: {'name': 'n', 'pth': 'p'}"),
+        ("collect: {sources: [{path: p}]}", "source without 'name'"),
+        ("collect: {sources: [{packages: [no-such-package]}]}", "package not installed: no-such-package"),
+        ("collect: {sources: [{name: n, path: 'a/**b'}]}", "cannot list a source: Invalid pattern"),
+        ("collect: {sources: [{name: n, url: 'file:///no/such/file'}]}", "cannot list a source"),
+    ],
+)
+def test_what_cannot_be_listed_is_one_line_and_a_configuration_error(tmp_path, monkeypatch, capsys, parameters, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(parameters)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"sources: {words}")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_that_cannot_be_read_is_recorded_as_such(tmp_path):
+    (tmp_path / "memory.txt").symlink_to("/proc/self/mem")  # opens, and fails when read from its start
+    assert file_entries(str(tmp_path), {}) == {"memory.txt": {"size": 0, "hash": "unreadable"}}

@@ -3,7 +3,7 @@
 import pytest
 
 from stages.errors import ExitCode, StageError
-from stages.preferences.aggregation import grouped, newest, preference, with_tokens
+from stages.preferences.aggregation import grouped, misfits, newest, preference, with_tokens
 from stages.preferences.records import Judgement, Ratings
 from tests import specimens
 
@@ -12,6 +12,32 @@ def judgement(name: str, shown: str, ranks: tuple[int, ...], **changes) -> Judge
     """A judgement of answers named by the letters of `shown`; a is rated 5, everything else 3."""
     marks = [Ratings(helpfulness=5 if letter == "a" else 3, accuracy=None, tone=4, safety=5) for letter in shown]
     return specimens.judgement(name, {letter: letter for letter in shown}, ranks, marks, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({}, None),
+        ({"ranks": (1,)}, "1 ranks and 2 ratings of 2 answers"),
+        ({"ratings": ()}, "2 ranks and 0 ratings of 2 answers"),
+        ({"ranks": (1, 3)}, "ranks 1, 3 do not begin with 1 or pass the number of answers"),
+        ({"ranks": (0, 1)}, "ranks 0, 1 do not begin with 1 or pass the number of answers"),
+        ({"ranks": (1, 1)}, None),
+        ({"ratings": (Ratings(helpfulness=6, accuracy=None, tone=1, safety=1),) * 2}, "a rating is not from 1 to 5"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(changes, problem):
+    one = judgement("j", "ab", (1, 2)).model_copy(update=changes)
+    assert list(misfits(one, {})) == [problem] * (problem is not None)
+
+
+def test_answers_must_differ_and_be_those_that_were_sampled():
+    assert list(misfits(judgement("j", "ab", (1, 2)), {"a": "a", "b": "another", "c": "c"})) == [
+        "response b was sampled with another text"
+    ]
+    one = judgement("j", "ab", (1, 2))
+    twice = one.model_copy(update={"answers": one.answers[:1] * 2})
+    assert list(misfits(twice, {})) == ["an answer is there twice"]
 
 
 def test_the_newest_revision_counts_and_known_answers_do_not():

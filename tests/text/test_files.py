@@ -1,16 +1,17 @@
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.text.files import UnreadableError, decode, markdown_text, pieces, read_file
+from stages.text.files import LARGEST_FILE, UnreadableError, decode, file_content, markdown_text, pieces, read_file
 from stages.text.reading import Reading
 
 
 def read(path: str, content: bytes, most_characters: int = 1_000) -> Reading:
     reading = Reading("mine", None, "MIT")
-    read_file(path, content, "text", reading, most_characters)
+    read_file(path, lambda: content, "text", reading, most_characters)
     return reading
 
 
@@ -30,6 +31,19 @@ def texts(reading: Reading) -> list[tuple[str, str, str]]:
 def test_what_cannot_be_read_says_why(content, reason):
     with pytest.raises(UnreadableError, match=reason):
         decode(content)
+
+
+def test_a_file_that_cannot_be_opened_says_why_and_names_no_path(tmp_path):
+    with pytest.raises(UnreadableError, match=r"^cannot be opened: Is a directory$"):
+        file_content(tmp_path)
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    huge = tmp_path / "huge.txt"
+    huge.touch()
+    os.truncate(huge, LARGEST_FILE + 1)
+    with pytest.raises(UnreadableError, match="too large"):
+        file_content(huge)
 
 
 def test_byte_order_marks_choose_the_encoding_and_are_no_text():
@@ -97,6 +111,18 @@ def test_lines_of_json_are_documents_of_their_line_and_bad_lines_are_listed():
     assert texts(reading) == [("r.jsonl#1", "prose", "one")]
     assert [item.path for item in reading.skipped] == ["r.jsonl#2", "r.jsonl#3", "r.jsonl#4", "r.jsonl#5"]
     assert reading.files_read == 1
+
+
+def test_half_of_a_surrogate_pair_is_no_text():
+    reading = read("r.jsonl", b'{"text": "good"}\n{"text": "half \\ud83d"}')
+    assert [(item.path, item.reason) for item in reading.skipped] == [
+        ("r.jsonl#2", "not text: it holds half of a surrogate pair")
+    ]
+    assert read("m.py", b'"""Half \\ud83d."""\n\n\ndef f():\n    """Do it."""\n').skipped[0].path == "m.py#m"
+
+
+def test_json_nested_too_deeply_is_listed():
+    assert read("r.jsonl", b"[" * 200_000).skipped[0].path == "r.jsonl#1"
 
 
 def parquet(columns: dict[str, list]) -> bytes:

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pyarrow as pa
@@ -92,6 +93,23 @@ def test_files_behind_a_url_are_read_in_order(tmp_path):
 def test_an_unreachable_url_is_a_data_error(tmp_path):
     with pytest.raises(StageError, match="cannot read URL"):
         unit(UrlSource(name="u", url=f"file://{tmp_path}/none.txt", licence="MIT")).read()
+
+
+def test_a_broken_archive_behind_a_url_is_listed_beside_whole_ones(tmp_path):
+    packed = gzip.compress(b"Ay " * 1000)
+    contents = {"a": packed, "b": packed[:-20], "c": b"no archive", "d": packed[:20] + b"?" * 20 + packed[40:]}
+    for name, content in contents.items():
+        (tmp_path / f"{name}.txt.gz").write_bytes(content)
+    reading = unit(UrlSource(name="u", url=f"file://{tmp_path}/*.gz", licence="MIT")).read()
+    assert [document.path for document in reading.documents] == ["a.txt"]
+    assert [item.path for item in reading.skipped] == ["b.txt", "c.txt", "d.txt"]
+    assert all(item.reason.startswith("cannot be unpacked") for item in reading.skipped)
+
+
+def test_a_pattern_that_is_no_glob_is_a_configuration_error(tmp_path):
+    with pytest.raises(StageError, match="not a glob") as caught:
+        unit(files(f"{tmp_path}/**.txt")).read()
+    assert caught.value.code == ExitCode.CONFIGURATION
 
 
 def test_every_package_is_a_unit_and_names_must_differ():

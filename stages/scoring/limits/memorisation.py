@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from pydantic import Field
 
 from stages.model.generation import generate
 from stages.model.transformer import Transformer
@@ -60,11 +61,11 @@ def canary_exposure(
 class Verbatim(Section):
     """How documents are continued."""
 
-    prefix_tokens: int
+    prefix_tokens: int = Field(gt=0)
     """Tokens of a document that are given, its first one included."""
-    tokens: int
+    tokens: int = Field(gt=0)
     """Tokens that have to come out as they stand there."""
-    documents: int
+    documents: int = Field(gt=0)
     """Training documents, and test documents, that are tried."""
 
 

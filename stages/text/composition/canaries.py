@@ -1,5 +1,7 @@
 """Made-up secrets for measuring memorisation: put into training text a known number of times, or never."""
 
+from pydantic import Field, NonNegativeInt
+
 from stages.parameters import Section
 from stages.seeding import generator
 from stages.text.composition.admissions import pseudo_word
@@ -12,11 +14,11 @@ DIGITS = 6
 class CanarySettings(Section):
     """How many canaries there are, and how often they are put in."""
 
-    repeats: list[int]
+    repeats: list[NonNegativeInt]
     """How often a canary is put in, one group each."""
-    each: int
+    each: int = Field(ge=0)
     """Canaries of each group."""
-    controls: int
+    controls: int = Field(ge=0)
     """Canaries that are never put in; exposure is a rank among them."""
 
 

@@ -8,6 +8,8 @@ never told about; what it can go by is the intent.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from stages.parameters import Section
 from stages.seeding import uniform
 from stages.text.composition.harmful_requests import CATEGORIES
@@ -44,9 +46,9 @@ CUE_SHARE = 0.7
 class HeldOutCategories(Section):
     """How many refusal categories are kept from every training part."""
 
-    validation: int
+    validation: int = Field(ge=0)
     """Categories; for choosing."""
-    test: int
+    test: int = Field(ge=0)
     """Categories; for reporting."""
 
 

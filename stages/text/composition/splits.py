@@ -1,11 +1,14 @@
 """The split of each document, and the purpose of a training document: from hashes and versions alone."""
 
+import math
 import re
 from collections import Counter
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic import AfterValidator, Field
 
 from stages.seeding import uniform
 
@@ -20,6 +23,25 @@ FEWEST_PATHS = 8
 """A source with so many files or more has all three splits, whatever the hashes say."""
 
 Version = tuple[int, ...]
+Shares = dict[str, Annotated[float, Field(ge=0, le=1)]]
+
+
+def named(*names: str) -> AfterValidator:
+    """A validator of shares that go by these names and no others."""
+
+    def check(shares: Shares) -> Shares:
+        if set(shares) != set(names):
+            raise ValueError(f"needs {', '.join(names)} and nothing else")
+        return shares
+
+    return AfterValidator(check)
+
+
+def whole(shares: Shares) -> Shares:
+    """The shares, which must sum to 1."""
+    if not math.isclose(sum(shares.values()), 1.0):
+        raise ValueError(f"sums to {sum(shares.values()):.4g} and must sum to 1")
+    return shares
 
 
 def version_order(version: str) -> Version:

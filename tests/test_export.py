@@ -57,7 +57,7 @@ def test_transformers_alone_computes_the_same_logits(folder):
 
 def test_a_difference_above_the_limit_stops_the_stage(folder):
     with pytest.raises(StageError, match="transformers computes other logits") as failure:
-        export(folder, params(max_logit_difference=-1.0))
+        export(folder, params(max_logit_difference=0.0))
     assert failure.value.code == ExitCode.DATA
 
 

@@ -40,6 +40,11 @@ class Stage:
     parameters: dict[str, dict[str, Any]]
 
     @property
+    def section(self) -> dict[str, Any]:
+        """The section of its name that it was run with."""
+        return next((file[self.name] for file in self.parameters.values() if self.name in file), {})
+
+    @property
     def options(self) -> dict[str, str]:
         """The paths in its command, by option."""
         words = self.command.split()
@@ -54,21 +59,23 @@ def read_yaml(path: Path) -> Any:
         raise BrokenLinkError(Check(str(path), "YAML", "a readable file", " ".join(str(error).split()))) from error
 
 
+def recorded_stage(name: str, entry: dict[str, Any]) -> Stage:
+    """A stage as an entry of `dvc.lock` has it."""
+    return Stage(
+        name,
+        entry["cmd"],
+        {item["path"]: item["md5"] for item in entry.get("deps", [])},
+        {item["path"]: item["md5"] for item in entry.get("outs", [])},
+        entry.get("params", {}),
+    )
+
+
 def read_lock(path: Path = LOCK) -> dict[str, Stage]:
     """The stages that have run, by name."""
     if not path.is_file():
         raise UnknownError(f"{path}: not there, so nothing has run yet. Run the pipeline first.")
     try:
-        return {
-            name: Stage(
-                name,
-                entry["cmd"],
-                {item["path"]: item["md5"] for item in entry.get("deps", [])},
-                {item["path"]: item["md5"] for item in entry.get("outs", [])},
-                entry.get("params", {}),
-            )
-            for name, entry in read_yaml(path)["stages"].items()
-        }
+        return {name: recorded_stage(name, entry) for name, entry in read_yaml(path)["stages"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise BrokenLinkError(Check(str(path), "DVC", "stages with cmd, deps and outs", f"{error!r}")) from error
 
@@ -77,6 +84,11 @@ def file_md5(path: Path) -> str:
     """MD5 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def ignored_by_dvc() -> GitIgnoreSpec:
+    """The paths that DVC is told to ignore."""
+    return GitIgnoreSpec.from_lines(IGNORED.read_text().splitlines() if IGNORED.exists() else [])
 
 
 def folder_listing(folder: Path, ignored: GitIgnoreSpec) -> dict[str, str]:
@@ -89,6 +101,13 @@ def folder_md5(listing: dict[str, str]) -> str:
     """DVC's hash of a folder: MD5 of the JSON list of its files, in the order of their paths."""
     entries = [{"md5": listing[path], "relpath": path} for path in sorted(listing)]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
+def path_md5(path: Path, ignored: GitIgnoreSpec) -> str:
+    """The hash that DVC would give to a path now."""
+    if path.is_dir():
+        return folder_md5(folder_listing(path, ignored))
+    return file_md5(path) if path.is_file() else MISSING
 
 
 def stored_listing(recorded: str) -> dict[str, str]:
@@ -110,17 +129,15 @@ class Checkout:
         self.writers = {path: stage for stage in self.stages.values() for path in stage.writes}
         """The stage that writes each output."""
         self._declared = read_yaml(PIPELINE)["stages"]
-        self._ignored = GitIgnoreSpec.from_lines(IGNORED.read_text().splitlines() if IGNORED.exists() else [])
+        self._ignored = ignored_by_dvc()
         self._read_yaml = cache(read_yaml)
         self._sha256 = cache(path_hash)
         self._listing = cache(lambda path: folder_listing(Path(path), self._ignored))
-        self._file_md5 = cache(lambda path: file_md5(Path(path)))
+        self._md5 = cache(lambda path: path_md5(Path(path), self._ignored))
 
     def md5(self, path: str) -> str:
         """The hash that DVC would give to a path now."""
-        if Path(path).is_dir():
-            return folder_md5(self._listing(path))
-        return self._file_md5(path) if Path(path).is_file() else MISSING
+        return self._md5(path)
 
     def sha256(self, path: Path) -> str:
         """The hash that stages write into their records."""
@@ -166,7 +183,7 @@ class Checkout:
 
     def parameters(self, stage: str) -> dict[str, Any]:
         """The section that a stage was run with."""
-        return next((file[stage] for file in self.stages[stage].parameters.values() if stage in file), {})
+        return self.stages[stage].section
 
     def code(self, stage: Stage) -> Iterator[Check]:
         """Whether the code that a stage ran is the code that is here."""

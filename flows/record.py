@@ -80,7 +80,9 @@ def stamp(time: datetime) -> Stamp:
     return Stamp(time, commit + dirty, lock)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def html_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table whose cells are text, escaped."""
+
     def line(tag: str, cells: tuple[str, ...]) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
@@ -104,10 +106,12 @@ def run_section(run: Stamp, outcomes: list[Outcome], timings: Figures, changed: 
         f"Ended {run.time:%Y-%m-%d %H:%M:%S %Z}, commit {html.escape(run.commit)}, dvc.lock {run.lock}. "
         f"{len(ran)} of {len(outcomes)} stages ran, in {sum(outcome.seconds for outcome in ran):.0f} stage seconds."
     )
-    difference = _table(("figure", "last run", "this run"), list(changed)) if changed else "<p>No figure changed.</p>"
+    difference = (
+        html_table(("figure", "last run", "this run"), list(changed)) if changed else "<p>No figure changed.</p>"
+    )
     return (
         f"<section id='this-run'><h2>This run</h2><p>{facts}</p>"
-        f"{_table(('stage', 'seconds', 'of it work', 'peak MiB'), costs)}"
+        f"{html_table(('stage', 'seconds', 'of it work', 'peak MiB'), costs)}"
         f"<h3>Change since the last run</h3>{difference}</section>"
     )
 

@@ -118,24 +118,30 @@ class ParentRun:
             time.sleep(0.5)
 
 
+def is_tracked() -> bool:
+    """Whether runs go to MLflow: yes, unless `HEADWATER_TRACKING` is `off`."""
+    return os.environ.get("HEADWATER_TRACKING", "on") != "off"
+
+
+def open_store() -> "tuple[MlflowClient, str]":
+    """A client of the store that `MLFLOW_TRACKING_URI` names, and the experiment's id."""
+    from mlflow import MlflowClient  # takes seconds: only where something is tracked
+
+    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:  # set-up makes it, but the flow may be run without
+        subprocess.run([sys.executable, "-m", "stages.tracking.store"], check=True)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    return client, experiment.experiment_id
+
+
 def parent_run(flow_run: str) -> ParentRun | None:
     """Open the parent run and name it to the stages through their environment; None with tracking off or broken."""
-    if os.environ.get("HEADWATER_TRACKING", "on") == "off":
+    if not is_tracked():
         return None
     opened: list[ParentRun] = []
-
-    def open_run() -> None:
-        from mlflow import MlflowClient  # takes seconds: only where something is tracked
-
-        client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:  # set-up makes it, but the flow may be run without
-            subprocess.run([sys.executable, "-m", "stages.tracking.store"], check=True)
-            experiment = client.get_experiment_by_name(EXPERIMENT)
-        assert experiment is not None
-        opened.append(ParentRun(client, experiment.experiment_id, flow_run))
-
-    warn(open_run)
+    warn(lambda: opened.append(ParentRun(*open_store(), flow_run)))
     if not opened:
         return None
     os.environ[PARENT_VARIABLE] = opened[0].id

@@ -140,17 +140,17 @@ class Tracking(AbstractContextManager["Tracking"]):
 
         return RunLogger(self.run)
 
-    def finish(self, state: str, metrics: Metrics) -> None:
-        """Close the run with the stage's state, metrics and small files."""
+    def finish(self, state: str, metrics: Metrics, cost: dict[str, float | str]) -> None:
+        """Close the run with the stage's state, metrics, small files and cost."""
         if self.run is not None:
             from stages.tracking.run import small_files
 
-            self.run.finish(state, metrics, small_files(self.output, leave_out=NOT_ARTIFACTS))
+            self.run.finish(state, metrics, small_files(self.output, leave_out=NOT_ARTIFACTS), cost)
             self.run = None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if error is not None:
-            self.finish(status(code_of(error), "").state, {})
+            self.finish(status(code_of(error), "").state, {}, {})
 
 
 def work(call: Call, tracking: Tracking) -> Metrics:
@@ -197,8 +197,9 @@ def perform(name: str, run: Run, paths: dict[str, Path], resume_from: Path | Non
                 began, ticks = time.time(), time.monotonic()
                 metrics = work(call, tracking)
                 write_json(output / "metrics.json", metrics)
-                write_json(output / "timings.json", timings(began, time.monotonic() - ticks))
-                tracking.finish("ran", metrics)
+                cost = timings(began, time.monotonic() - ticks)
+                write_json(output / "timings.json", cost)
+                tracking.finish("ran", metrics, cost)
             # Once all is in place: a stage that is forced to run again is to work, not to resume what it has done.
             shutil.rmtree(call.checkpoints, ignore_errors=True)
             ended = status(0, "")

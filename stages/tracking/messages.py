@@ -26,11 +26,12 @@ class Point:
 
 @dataclass(frozen=True)
 class End:
-    """How the stage ended, its final metrics, and the small files to keep beside the run."""
+    """How the stage ended, its final metrics, the small files to keep beside the run, and what it cost."""
 
     state: str
     metrics: dict[str, float | int | str]
     artifacts: list[str]
+    cost: dict[str, float | str]
 
 
 Message = Begin | Point | End

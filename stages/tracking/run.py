@@ -1,5 +1,7 @@
 """A stage's side of its MLflow run: messages go to a process of their own, so that MLflow never holds up the work."""
 
+import contextlib
+import os
 import queue
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from stages.tracking.messages import Begin, End, Message, Point, pack
 
 ARTIFACT_SUFFIXES = {".csv", ".html", ".json", ".jsonl", ".md", ".png", ".svg"}
 MAX_ARTIFACT_BYTES = 2_000_000
+WRITER_SECONDS = 60.0
 
 
 def small_files(folder: Path, leave_out: set[str]) -> list[str]:
@@ -27,7 +30,10 @@ def small_files(folder: Path, leave_out: set[str]) -> list[str]:
 
 
 class StageRun:
-    """The run of one executed stage. No method waits, and none raises: a run that cannot be written fails no stage."""
+    """The run of one executed stage. No method raises: a run that cannot be written fails no stage.
+
+    None waits either, but for the last in a DVC experiment, which may be in a folder that DVC removes after it.
+    """
 
     def __init__(self, begin: Begin) -> None:
         # A session of its own: Ctrl-C and the end of the stage reach it as the end of its input, and it closes the run.
@@ -55,8 +61,11 @@ class StageRun:
         """Add points to curves, one for each value."""
         self._messages.put(Point({name: float(value) for name, value in values.items()}, step, int(time.time() * 1000)))
 
-    def finish(self, state: str, metrics: dict[str, Any], artifacts: list[str]) -> None:
+    def finish(self, state: str, metrics: dict[str, Any], artifacts: list[str], cost: dict[str, Any]) -> None:
         """Hand over how the stage ended; the writer closes the run by itself, after this process if need be."""
-        self._messages.put(End(state, metrics, artifacts))
+        self._messages.put(End(state, metrics, artifacts, cost))
         self._messages.put(None)
         self._sender.join(timeout=10)
+        if "DVC_EXP_NAME" in os.environ:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._writer.wait(timeout=WRITER_SECONDS)

@@ -147,12 +147,10 @@ class RunWriter:
             self._client.set_terminated(self._run, "KILLED")
             return
         now = int(time.time() * 1000)
-        numbers = [
-            Metric(f"final/{name}", float(value), now, 0)
-            for name, value in end.metrics.items()
-            if not isinstance(value, str)
-        ]
-        texts = [RunTag(f"final/{name}", value) for name, value in end.metrics.items() if isinstance(value, str)]
+        figures = {f"final/{name}": value for name, value in end.metrics.items()}
+        figures |= {f"cost/{name}": value for name, value in end.cost.items()}
+        numbers = [Metric(name, float(value), now, 0) for name, value in figures.items() if not isinstance(value, str)]
+        texts = [RunTag(name, value) for name, value in figures.items() if isinstance(value, str)]
         self._client.log_batch(self._run, metrics=numbers, tags=texts)
         for path in end.artifacts:
             self._client.log_artifact(self._run, path)

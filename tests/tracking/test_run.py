@@ -55,7 +55,7 @@ def only_run(store: tuple[MlflowClient, str], stage: str) -> Run:
 
 
 def test_messages_survive_the_pipe() -> None:
-    for message in (BEGIN, Point({"loss": 1.5}, 3, 4), End("ran", {"kept": 1}, ["a.csv"])):
+    for message in (BEGIN, Point({"loss": 1.5}, 3, 4), End("ran", {"kept": 1}, ["a.csv"], {"work_seconds": 0.5})):
         assert unpack(pack(message)) == message
 
 
@@ -89,19 +89,32 @@ def test_a_finished_stage_is_a_whole_run(store: tuple[MlflowClient, str], tmp_pa
     run = StageRun(BEGIN)
     for step in range(3):
         run.log({"loss": 3.0 - step}, step)
-    run.finish("ran", {"kept": 7, "rule": "length"}, [str(table)])
+    run.finish("ran", {"kept": 7, "rule": "length"}, [str(table)], {"work_seconds": 2.5, "began": "noon"})
     written = only_run(store, "clean")
     client, _ = store
     assert written.info.status == "FINISHED"
     assert written.data.params == {"seed": "1", "rules.maximum": "0.5", "rules.names": '["a", "b"]'}
-    assert written.data.metrics == {"loss": 1.0, "final/kept": 7.0}
+    assert written.data.metrics == {"loss": 1.0, "final/kept": 7.0, "cost/work_seconds": 2.5}
     assert [point.value for point in client.get_metric_history(written.info.run_id, "loss")] == [3.0, 2.0, 1.0]
     assert written.data.tags["final/rule"] == "length"
+    assert written.data.tags["cost/began"] == "noon"
     assert written.data.tags["mlflow.parentRunId"] == "parent"
     assert written.data.tags["input/data/collect/documents"] == "0123456789abcdef0123456789abcdef.dir"
     (data_set,) = written.inputs.dataset_inputs
     assert data_set.dataset.digest == "0123456789abcdef0123456789abcdef.dir"
     assert [file.path for file in client.list_artifacts(written.info.run_id)] == ["curves.csv"]
+
+
+def test_in_a_dvc_experiment_the_run_is_whole_before_its_folder_can_go(
+    store: tuple[MlflowClient, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_EXP_NAME", "setting-1")
+    run = StageRun(Begin("tried", {}, [], 0))
+    run.finish("ran", {"kept": 7}, [], {})
+    client, experiment = store
+    (written,) = client.search_runs([experiment], "tags.`dvc.experiment` = 'setting-1'")
+    assert written.info.status == "FINISHED"
+    assert written.data.metrics == {"final/kept": 7.0}
 
 
 def test_the_run_of_a_killed_stage_is_closed_as_killed(store: tuple[MlflowClient, str]) -> None:
@@ -122,7 +135,7 @@ def test_a_store_that_cannot_be_written_costs_one_loud_line_and_no_stage(tmp_pat
         "from stages.tracking.run import StageRun\n"
         "run = StageRun(Begin('lost', {}, [], 0))\n"
         "run.log({'loss': 1.0}, 0)\n"
-        "run.finish('ran', {}, [])\n"
+        "run.finish('ran', {}, [], {})\n"
     )
     finished = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,6 +36,20 @@ def hold(lock: Path) -> subprocess.Popen[str]:
     return process
 
 
+@contextmanager
+def left_alone(lock: Path) -> Iterator[None]:
+    """A process holds the lock through the block; after it the lock is refused with its name, and it still lives."""
+    holder = hold(lock)
+    try:
+        yield
+        with pytest.raises(StageError, match=f"process {holder.pid} holds"), stage_lock(lock):
+            pass
+        assert holder.poll() is None
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 def ended_process() -> Process:
     """A process that has been there and is no more."""
     child = subprocess.Popen([sys.executable, "-c", ""])
@@ -43,15 +59,8 @@ def ended_process() -> Process:
 
 
 def test_a_live_holder_is_left_alone_and_named(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
-    holder = hold(lock)
-    try:
-        with pytest.raises(StageError, match=f"process {holder.pid} holds"), stage_lock(lock):
-            pass
-        assert holder.poll() is None
-    finally:
-        holder.kill()
-        holder.wait()
+    with left_alone(tmp_path / "lock"):
+        pass
 
 
 def test_a_killed_holder_leaves_the_lock_free(tmp_path: Path) -> None:
@@ -93,14 +102,7 @@ def test_what_ignores_the_request_to_end_is_killed() -> None:
 
 def test_a_clock_that_was_set_back_frees_no_lock(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    holder = hold(lock)
-    try:
+    with left_alone(lock):
         content = json.loads(lock.read_text())
         content["process"]["started"] += 3600
         lock.write_text(json.dumps(content | {"dvc": asdict(ended_process())}))
-        with pytest.raises(StageError, match=f"process {holder.pid} holds"), stage_lock(lock):
-            pass
-        assert holder.poll() is None
-    finally:
-        holder.kill()
-        holder.wait()

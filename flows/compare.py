@@ -19,7 +19,6 @@ import environment
 from flows.chain import BrokenLinkError, printable
 from flows.comparison import Result, as_page, as_text, stage_runs, table
 from flows.lineage import LOCK, PIPELINE, read_yaml
-from flows.record import git
 from flows.reproduction import (
     CONFIGURATION,
     FAILED,
@@ -29,7 +28,9 @@ from flows.reproduction import (
     stale_stages,
 )
 from flows.settings import PREFIX, Setting, SettingError, read_settings, sources, split
-from flows.tracking import is_tracked, open_store
+from flows.tracking import is_tracked
+from stages.tracking.entries import git
+from stages.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

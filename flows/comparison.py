@@ -13,7 +13,7 @@ from flows.graph import is_within
 from flows.lineage import Stage, recorded_stage
 from flows.record import html_table, text
 from flows.settings import Setting
-from flows.tracking import flatten
+from stages.tracking.entries import flatten
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -16,8 +16,8 @@ from ruamel.yaml.error import YAMLError
 
 from flows.chain import BrokenLinkError, Check, Line, Step, UnknownError
 from flows.graph import OUTPUTS, declared, is_within, overlap, read_graph
-from flows.tracking import flatten
 from stages.hashing import path_hash
+from stages.tracking.entries import flatten
 
 LOCK, PIPELINE, IGNORED = Path("dvc.lock"), Path("dvc.yaml"), Path(".dvcignore")
 LISTINGS = Path(".dvc/cache/files/md5")

@@ -3,13 +3,13 @@
 import hashlib
 import html
 import json
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from flows.reproduction import Outcome
+from stages.tracking.entries import git
 
 Figure = float | int | str
 Figures = dict[str, dict[str, Figure]]
@@ -65,11 +65,6 @@ class Stamp:
     def folder(self) -> str:
         """The name of the run's folder; names sort by time."""
         return f"{self.time:%Y%m%dT%H%M%S}-{self.commit}"
-
-
-def git(*arguments: str) -> str:
-    """What git says, or nothing outside a repository."""
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
 
 
 def stamp(time: datetime) -> Stamp:

@@ -1,8 +1,6 @@
 """The MLflow run of a whole pipeline run: the parent of its stages' runs, and the row that compares two pipelines."""
 
-import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -12,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from flows.record import Figures, git
+from flows.record import Figures
+from stages.tracking.entries import flatten, git_tags, recorded_hashes
+from stages.tracking.store import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT = "headwater"
 PARENT_VARIABLE = "HEADWATER_PARENT_RUN"
 FLOW_VARIABLE = "HEADWATER_FLOW_RUN"
 BATCH = 100
 """Items that MLflow takes at once."""
-MAX_PARAMETER_CHARACTERS = 6000
-"""Of a parameter's value, as MLflow stores it."""
 CHILDREN_SECONDS = 60.0
 
 
@@ -32,24 +29,6 @@ def batches(items: Iterable[Any]) -> Iterable[list[Any]]:
     rest = iter(items)
     while batch := list(islice(rest, BATCH)):
         yield batch
-
-
-def flatten(content: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested parameters as dotted names and text."""
-    flat: dict[str, str] = {}
-    for name, value in content.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-            flat[prefix + name] = text[:MAX_PARAMETER_CHARACTERS]
-    return flat
-
-
-def output_hashes(lock: Path) -> dict[str, str]:
-    """The DVC hash of every output in `dvc.lock`, by path."""
-    stages = YAML(typ="safe", pure=True).load(lock)["stages"] if lock.is_file() else {}
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
 
 
 def warn(action: Callable[[], None]) -> None:
@@ -71,13 +50,9 @@ class ParentRun:
         tags = {
             "mlflow.runName": f"pipeline {time.strftime('%Y-%m-%d %H:%M:%S')}",
             "mlflow.source.name": "flows.pipeline",
-            "git.commit": git("rev-parse", "HEAD"),
-            "git.dirty": str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower(),
             "prefect.flow_run": flow_run,
         }
-        self.id: str = client.create_run(
-            experiment, tags={name: text for name, text in tags.items() if text}
-        ).info.run_id
+        self.id: str = client.create_run(experiment, tags=tags | git_tags()).info.run_id
 
     def keep(self, page: Path) -> None:
         """Keep a file with the run."""
@@ -101,7 +76,7 @@ class ParentRun:
         for names in batches(numbers):
             self.client.log_batch(self.id, metrics=[Metric(name, float(numbers[name]), now, 0) for name in names])
         words = {name: value for name, value in figures.items() if isinstance(value, str)}
-        tags = words | {f"output/{path}": digest for path, digest in output_hashes(Path("dvc.lock")).items()}
+        tags = words | {f"output/{path}": digest for path, digest in recorded_hashes(Path("dvc.lock")).items()}
         for names in batches(tags):
             self.client.log_batch(self.id, tags=[RunTag(name, tags[name]) for name in names])
 
@@ -121,19 +96,6 @@ class ParentRun:
 def is_tracked() -> bool:
     """Whether runs go to MLflow: yes, unless `HEADWATER_TRACKING` is `off`."""
     return os.environ.get("HEADWATER_TRACKING", "on") != "off"
-
-
-def open_store() -> "tuple[MlflowClient, str]":
-    """A client of the store that `MLFLOW_TRACKING_URI` names, and the experiment's id."""
-    from mlflow import MlflowClient  # takes seconds: only where something is tracked
-
-    client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:  # set-up makes it, but the flow may be run without
-        subprocess.run([sys.executable, "-m", "stages.tracking.store"], check=True)
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    return client, experiment.experiment_id
 
 
 def parent_run(flow_run: str) -> ParentRun | None:

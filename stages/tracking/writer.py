@@ -3,16 +3,15 @@
 import json
 import os
 import queue
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import psutil
-from ruamel.yaml import YAML
 
+from stages.tracking.entries import flatten, git_tags, recorded_hashes
 from stages.tracking.messages import Begin, End, Message, Point, unpack
 from stages.tracking.store import open_store
 
@@ -21,44 +20,9 @@ if TYPE_CHECKING:
 
 BATCH_SECONDS = 2.0
 SYSTEM_SECONDS = 10.0
-SETTLED_SECONDS = 0.5
 MAX_BATCH = 1000
-MAX_PARAMETER_CHARACTERS = 6000
 MAX_DIGEST_CHARACTERS = 36
 END_STATES = {"ran": "FINISHED", "waiting": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-
-
-def flatten(parameters: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested parameters as dotted names and text."""
-    flat: dict[str, str] = {}
-    for name, value in parameters.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-            flat[prefix + name] = text[:MAX_PARAMETER_CHARACTERS]
-    return flat
-
-
-def settled_text(path: Path) -> str:
-    """The text of a file, once it has stayed the same for a moment."""
-    text = path.read_text(encoding="utf-8")
-    while True:
-        time.sleep(SETTLED_SECONDS)
-        before, text = text, path.read_text(encoding="utf-8")
-        if text == before:
-            return text
-
-
-def recorded_hashes(lock: Path) -> dict[str, str]:
-    """The DVC hash of every output in `dvc.lock`, by path.
-
-    DVC rewrites the file in place when a stage ends, which may be before this process has come to read it.
-    """
-    if not lock.is_file():
-        return {}
-    stages = YAML(typ="safe").load(settled_text(lock))["stages"]
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
 
 
 def input_hashes(inputs: list[str], recorded: dict[str, str]) -> dict[str, str]:
@@ -71,27 +35,20 @@ def input_hashes(inputs: list[str], recorded: dict[str, str]) -> dict[str, str]:
     return hashes
 
 
-def git(*arguments: str) -> str:
-    """What git says, or nothing outside a repository."""
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False).stdout.strip()
-
-
 def tags(begin: Begin, hashes: dict[str, str]) -> dict[str, str]:
     """What a run is found and compared by."""
     environment = {
         "mlflow.parentRunId": os.environ.get("HEADWATER_PARENT_RUN", ""),
         "prefect.flow_run": os.environ.get("HEADWATER_FLOW_RUN", ""),
         "dvc.experiment": os.environ.get("DVC_EXP_NAME", ""),
-        "git.commit": git("rev-parse", "HEAD"),
     }
     fixed = {
         "mlflow.runName": begin.stage,
         "mlflow.source.name": f"stages.{begin.stage}",
         "stage": begin.stage,
-        "git.dirty": str(bool(git("status", "--porcelain", "--untracked-files=no"))).lower(),
     }
     inputs = {f"input/{path}": digest for path, digest in hashes.items()}
-    return fixed | inputs | {name: value for name, value in environment.items() if value}
+    return fixed | git_tags() | inputs | {name: value for name, value in environment.items() if value}
 
 
 class RunWriter:

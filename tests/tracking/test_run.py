@@ -12,10 +12,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from stages.tracking.entries import flatten, recorded_hashes
 from stages.tracking.messages import Begin, End, Point, pack, unpack
 from stages.tracking.run import StageRun, small_files
 from stages.tracking.store import open_store
-from stages.tracking.writer import flatten, input_hashes, recorded_hashes
+from stages.tracking.writer import input_hashes
 
 BEGIN = Begin("clean", {"seed": 1, "rules": {"maximum": 0.5, "names": ["a", "b"]}}, ["data/collect/documents"], 0)
 LOCK = """

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -30,7 +31,8 @@ Run = Callable[..., Metrics]
 
 PARAMETERS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
-NOT_ARTIFACTS = {"lock", "status.json", "timings.json"}
+TRACKING_RECORD = "tracking.json"
+NOT_ARTIFACTS = {"lock", "status.json", "timings.json", TRACKING_RECORD}
 NOT_OPTIONS = {"params", "checkpoints", "logger"}
 
 
@@ -108,10 +110,21 @@ class Call:
         """The paths that the command names, without its output."""
         return [path for name, path in self.paths.items() if name != "output"]
 
+    @cached_property
+    def dependencies(self) -> list[Path]:
+        """All that the result depends on beside the parameters."""
+        return inputs.declared(self.name, PIPELINE, "deps") + self.input_paths
+
     @property
     def takes(self) -> set[str]:
         """The names of the function's arguments."""
         return set(inspect.signature(self.run).parameters)
+
+    def fingerprint(self) -> str:
+        """That of parameters, inputs and code if the stage can be continued; otherwise none."""
+        if "checkpoints" not in self.takes:
+            return ""
+        return inputs.fingerprint(self.params.model_dump(mode="json"), self.dependencies)
 
 
 def is_tracked() -> bool:
@@ -122,7 +135,7 @@ def is_tracked() -> bool:
 class Tracking(AbstractContextManager["Tracking"]):
     """The stage's MLflow run, or nothing with tracking off."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, fingerprint: str) -> None:
         self.output = call.output
         self.run = None
         if is_tracked():
@@ -130,7 +143,9 @@ class Tracking(AbstractContextManager["Tracking"]):
             from stages.tracking.run import StageRun
 
             names = [str(path) for path in call.input_paths]
-            self.run = StageRun(Begin(call.name, call.params.model_dump(mode="json"), names, os.getpid()))
+            record = str(call.output / TRACKING_RECORD)
+            parameters = call.params.model_dump(mode="json")
+            self.run = StageRun(Begin(call.name, parameters, names, os.getpid(), record, fingerprint))
 
     def logger(self) -> Any:
         """A Lightning logger for the run; None with tracking off."""
@@ -153,14 +168,10 @@ class Tracking(AbstractContextManager["Tracking"]):
             self.finish(status(code_of(error), "").state, {}, {})
 
 
-def work(call: Call, tracking: Tracking) -> Metrics:
-    """Seed and run the stage; StageError if anything that it depends on changed meanwhile."""
-    inputs.require_readable(call.input_paths)
-    dependencies = inputs.declared(call.name, PIPELINE, "deps") + call.input_paths
-    before = inputs.snapshot(dependencies)
+def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracking) -> Metrics:
+    """Seed and run the stage; StageError if anything that it depends on is not as it was before."""
     extra: dict[str, Any] = {}
-    if "checkpoints" in call.takes:
-        fingerprint = inputs.fingerprint(call.params.model_dump(mode="json"), dependencies)
+    if fingerprint:
         extra["checkpoints"] = inputs.open_checkpoints(call.checkpoints, fingerprint, call.resume_from)
     if "logger" in call.takes:
         extra["logger"] = tracking.logger()
@@ -168,7 +179,7 @@ def work(call: Call, tracking: Tracking) -> Metrics:
     outputs = inputs.declared(call.name, PIPELINE, "outs", "metrics")
     with whole_outputs(call.output, outputs) as folder:
         metrics = call.run(params=call.params, **call.paths | {"output": folder}, **extra)
-    inputs.require_unchanged(before, inputs.snapshot(dependencies))
+    inputs.require_unchanged(before, inputs.snapshot(call.dependencies))
     if read_section(PARAMETERS, call.name, type(call.params)) != call.params:
         raise StageError(ExitCode.DATA, "changed while running", str(PARAMETERS), "Run the stage again.")
     return metrics
@@ -192,10 +203,12 @@ def perform(name: str, run: Run, paths: dict[str, Path], resume_from: Path | Non
         with stage_lock(output / "lock"):
             (output / "status.json").unlink(missing_ok=True)
             call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths, resume_from)
-            with Tracking(call) as tracking:
-                # A clock may be set back while a stage runs: only the second one measures.
-                began, ticks = time.time(), time.monotonic()
-                metrics = work(call, tracking)
+            # A clock may be set back while a stage runs: only the second one measures.
+            began, ticks = time.time(), time.monotonic()
+            inputs.require_readable(call.input_paths)
+            before, fingerprint = inputs.snapshot(call.dependencies), call.fingerprint()
+            with Tracking(call, fingerprint) as tracking:
+                metrics = work(call, before, fingerprint, tracking)
                 write_json(output / "metrics.json", metrics)
                 cost = timings(began, time.monotonic() - ticks)
                 write_json(output / "timings.json", cost)

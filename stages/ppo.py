@@ -76,6 +76,9 @@ def train(loop: Loop, params: Params, checkpoints: Path, logger: "Logger | None"
     loop.restore(copy.deepcopy(state))  # an optimizer would go on to change the tensors that it is given
     rows, samples = list(state["rows"]), [Sample.parse(line) for line in state["samples"]]
     total = Phases()
+    if logger is not None:
+        for row in rows:  # its writer may have been killed too, before it wrote them all
+            logger.log_metrics(row, int(row["step"]))
     try:
         with Progress("ppo", total=params.updates, unit="update", start=loop.update) as progress:
             while loop.update < params.updates:

@@ -12,26 +12,7 @@ from typing import TextIO
 import psutil
 
 from stages.errors import ExitCode, StageError
-
-STOP_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process by number and start time (seconds since the epoch), so that a reused number is not mistaken for it."""
-
-    pid: int
-    started: float
-
-    def find(self) -> psutil.Process | None:
-        """The live process, or None once it has ended."""
-        try:
-            process = psutil.Process(self.pid)
-            # The start time is counted from a boot time that clock corrections move by up to a second.
-            is_same = abs(process.create_time() - self.started) < 2 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return None
-        return process if is_same else None
+from stages.execution.processes import Process, stop
 
 
 @dataclass(frozen=True)
@@ -44,9 +25,8 @@ class Holder:
     @classmethod
     def current(cls) -> "Holder":
         """This process."""
-        me = psutil.Process()
-        parent = next((process for process in me.parents() if _is_dvc(process)), None)
-        return cls(Process(me.pid, me.create_time()), parent and Process(parent.pid, parent.create_time()))
+        parent = next((process for process in psutil.Process().parents() if _is_dvc(process)), None)
+        return cls(Process.of(), parent and Process.of(parent.pid))
 
     @classmethod
     def read(cls, text: str) -> "Holder | None":
@@ -67,17 +47,6 @@ def _is_dvc(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
         return any(Path(argument).name == "dvc" for argument in process.cmdline()[:3])
     return False
-
-
-def stop(process: psutil.Process, seconds: float = STOP_SECONDS) -> None:
-    """Ask a process to end, and end it if it has not done so in time."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-        try:
-            process.wait(seconds)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(seconds)
 
 
 def _try_lock(file: TextIO) -> bool:

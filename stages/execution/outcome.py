@@ -95,7 +95,7 @@ def status_of(error: BaseException) -> Status:
         what, remedy = REMEDIES[code]
         message = f"{what}: {message or type(error).__name__}. {remedy}"
     elif code == ExitCode.INTERRUPTED:
-        message = "interrupted"
+        message = "interrupted. Run it again: it goes on from what it has saved."
     return status(code, " ".join(message.split()))
 
 

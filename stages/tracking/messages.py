@@ -7,12 +7,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Begin:
-    """The run's stage, resolved parameters (nested), input paths, and the stage's process id for system figures."""
+    """The run's stage, resolved parameters (nested), input paths, and the stage's process id for system figures.
+
+    `record` is the file that names the stage's newest run. A stage that can be continued has a `fingerprint` of
+    all that it depends on: its run goes on where one of the same fingerprint was stopped. Others have an empty one.
+    """
 
     stage: str
     parameters: dict[str, Any]
     inputs: list[str]
     pid: int
+    record: str
+    fingerprint: str
 
 
 @dataclass(frozen=True)

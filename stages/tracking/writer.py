@@ -1,5 +1,6 @@
 """The process beside a stage that writes its MLflow run: reads messages on standard input until that ends."""
 
+import contextlib
 import json
 import os
 import queue
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import psutil
 
+from stages.tracking.continuation import SYSTEM, held_record, keep, unfinished_run, worked_seconds, written_steps
 from stages.tracking.entries import flatten, git_tags, recorded_hashes
 from stages.tracking.messages import Begin, End, Message, Point, unpack
 from stages.tracking.store import open_store
@@ -54,13 +56,21 @@ def tags(begin: Begin, hashes: dict[str, str]) -> dict[str, str]:
 class RunWriter:
     """Writes one run: parameters, tags and inputs at once, curves in batches, the rest at the end."""
 
-    def __init__(self, client: "MlflowClient", experiment: str, begin: Begin) -> None:
-        from mlflow.entities import Param
+    def __init__(self, client: "MlflowClient", experiment: str, begin: Begin, record: TextIO) -> None:
+        from mlflow.entities import Param, RunTag
 
         self._client = client
         self._pending: list[Point] = []
         hashes = input_hashes(begin.inputs, recorded_hashes(Path("dvc.lock")))
-        self._run = client.create_run(experiment, tags=tags(begin, hashes)).info.run_id
+        named = tags(begin, hashes)
+        stopped = unfinished_run(client, record, begin.fingerprint)
+        self._run: str = stopped or client.create_run(experiment, tags=named).info.run_id
+        keep(record, self._run, begin.fingerprint)
+        self._written: dict[str, set[int]] = written_steps(client, self._run) if stopped else {}
+        self.seconds_before = worked_seconds(self._written)
+        if stopped:
+            client.update_run(self._run, "RUNNING")
+            client.log_batch(self._run, tags=[RunTag(name, value) for name, value in named.items()])
         parameters = [Param(name, value) for name, value in flatten(begin.parameters).items()]
         client.log_batch(self._run, params=parameters)
         self._log_inputs(hashes)
@@ -83,14 +93,19 @@ class RunWriter:
         self._pending.append(point)
 
     def flush(self) -> None:
-        """Write the points kept so far."""
+        """Write the points kept so far, one at a step of a curve.
+
+        A stage that goes on takes the steps since its last state once more, and comes to the same figures.
+        """
         from mlflow.entities import Metric
 
-        metrics = [
-            Metric(name, value, point.time, point.step)
-            for point in self._pending
-            for name, value in point.values.items()
-        ]
+        metrics = []
+        for point in self._pending:
+            for name, value in point.values.items():
+                steps = self._written.setdefault(name, set())
+                if point.step not in steps:
+                    steps.add(point.step)
+                    metrics.append(Metric(name, value, point.time, point.step))
         self._pending = []
         for start in range(0, len(metrics), MAX_BATCH):
             self._client.log_batch(self._run, metrics=metrics[start : start + MAX_BATCH])
@@ -110,7 +125,8 @@ class RunWriter:
         texts = [RunTag(name, value) for name, value in figures.items() if isinstance(value, str)]
         self._client.log_batch(self._run, metrics=numbers, tags=texts)
         for path in end.artifacts:
-            self._client.log_artifact(self._run, path)
+            with contextlib.suppress(FileNotFoundError):  # DVC was killed, started again, and has cleared the way
+                self._client.log_artifact(self._run, path)
         self._client.set_terminated(self._run, END_STATES[end.state])
 
 
@@ -121,8 +137,8 @@ def system_point(process: psutil.Process, started: float) -> Point | None:
     """
     try:
         values = {
-            "system/cpu_percentage": process.cpu_percent(),
-            "system/memory_mebibytes": process.memory_info().rss / 2**20,
+            f"{SYSTEM}cpu_percentage": process.cpu_percent(),
+            f"{SYSTEM}memory_mebibytes": process.memory_info().rss / 2**20,
         }
     except psutil.Error:
         return None
@@ -139,9 +155,15 @@ def read(lines: TextIO, messages: "queue.SimpleQueue[Message | None]") -> None:
 def write(begin: Begin, messages: "queue.SimpleQueue[Message | None]") -> None:
     """Write the run until its End or the end of the messages."""
     client, experiment = open_store()
-    run = RunWriter(client, experiment, begin)
-    process = psutil.Process(begin.pid) if psutil.pid_exists(begin.pid) else None
-    started = sampled = flushed = time.monotonic()
+    with held_record(Path(begin.record)) as record:
+        follow(RunWriter(client, experiment, begin, record), begin.pid, messages)
+
+
+def follow(run: RunWriter, pid: int, messages: "queue.SimpleQueue[Message | None]") -> None:
+    """Write what comes, and figures of the stage's process, until the messages end."""
+    process = psutil.Process(pid) if psutil.pid_exists(pid) else None
+    sampled = flushed = time.monotonic()
+    started = sampled - run.seconds_before
     while True:
         try:
             message = messages.get(timeout=BATCH_SECONDS)

@@ -93,6 +93,9 @@ def train_model(
         training.run_validation()
     else:
         training.restore(state)
+        if logger is not None:  # its writer may have been killed too, before it wrote them all
+            for row in training.progression.rows:
+                logger.log_metrics(row, int(row["step"]))
     if training.progression.step < plan.steps:
         fit(training, batches, checkpoints, logger)
     return kept(training)

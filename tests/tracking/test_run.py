@@ -12,13 +12,21 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from stages.tracking.continuation import held_record, worked_seconds
 from stages.tracking.entries import flatten, recorded_hashes
-from stages.tracking.messages import Begin, End, Point, pack, unpack
+from stages.tracking.messages import Begin, End, Message, Point, pack, unpack
 from stages.tracking.run import StageRun, small_files
 from stages.tracking.store import open_store
 from stages.tracking.writer import input_hashes
 
-BEGIN = Begin("clean", {"seed": 1, "rules": {"maximum": 0.5, "names": ["a", "b"]}}, ["data/collect/documents"], 0)
+BEGIN = Begin(
+    stage="clean",
+    parameters={"seed": 1, "rules": {"maximum": 0.5, "names": ["a", "b"]}},
+    inputs=["data/collect/documents"],
+    pid=0,
+    record="data/clean/tracking.json",
+    fingerprint="",
+)
 LOCK = """
 schema: '2.0'
 stages:
@@ -41,6 +49,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlflowClie
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
         patch.setenv("HEADWATER_PARENT_RUN", "parent")
         yield open_store()
+
+
+def begin(stage: str, fingerprint: str = "") -> Begin:
+    """The first message of a stage."""
+    return Begin(stage, {}, [], 0, f"data/{stage}/tracking.json", fingerprint)
+
+
+def tell_writer(*messages: Message) -> None:
+    """Let a tracking process write a run of these messages, to its end."""
+    writer = subprocess.Popen([sys.executable, "-m", "stages.tracking.writer"], stdin=subprocess.PIPE, text=True)
+    writer.communicate("".join(map(pack, messages)))
+    assert writer.returncode == 0
 
 
 def only_run(store: tuple[MlflowClient, str], stage: str) -> Run:
@@ -110,7 +130,7 @@ def test_in_a_dvc_experiment_the_run_is_whole_before_its_folder_can_go(
     store: tuple[MlflowClient, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "setting-1")
-    run = StageRun(Begin("tried", {}, [], 0))
+    run = StageRun(begin("tried"))
     run.finish("ran", {"kept": 7}, [], {})
     client, experiment = store
     (written,) = client.search_runs([experiment], "tags.`dvc.experiment` = 'setting-1'")
@@ -119,11 +139,61 @@ def test_in_a_dvc_experiment_the_run_is_whole_before_its_folder_can_go(
 
 
 def test_the_run_of_a_killed_stage_is_closed_as_killed(store: tuple[MlflowClient, str]) -> None:
-    writer = subprocess.Popen([sys.executable, "-m", "stages.tracking.writer"], stdin=subprocess.PIPE, text=True)
-    writer.communicate(pack(Begin("killed", {}, [], 0)) + pack(Point({"loss": 1.0}, 0, 1)))
+    tell_writer(begin("killed"), Point({"loss": 1.0}, 0, 1))
     written = only_run(store, "killed")
     assert written.info.status == "KILLED"
     assert written.data.metrics == {"loss": 1.0}
+
+
+def test_a_stage_that_goes_on_goes_on_with_its_run(store: tuple[MlflowClient, str]) -> None:
+    going = begin("going", fingerprint="abc")
+    tell_writer(going, *(Point({"loss": 3.0 - step}, step, 1) for step in (0, 1, 2)))
+    first = only_run(store, "going")
+    # The last state was that of step 0, and the point at step 2 was lost with a writer: it comes with the others.
+    again = (Point({"loss": 3.0 - step, "rate": 1.0}, step, 2) for step in (1, 2, 3))
+    tell_writer(going, *again, End("ran", {"kept": 7}, [], {}))
+    written = only_run(store, "going")
+    assert written.info.run_id == first.info.run_id
+    assert (first.info.status, written.info.status) == ("KILLED", "FINISHED")
+    curve = store[0].get_metric_history(written.info.run_id, "loss")
+    assert [(point.step, point.value) for point in curve] == [(0, 3.0), (1, 2.0), (2, 1.0), (3, 0.0)]
+
+
+@pytest.mark.parametrize(("stage", "then"), [("fresh", "other"), ("done", "abc"), ("without", "")])
+def test_other_inputs_a_finished_run_and_a_stage_without_states_begin_a_new_one(
+    store: tuple[MlflowClient, str], stage: str, then: str
+) -> None:
+    ended = [End("ran", {}, [], {})] if stage == "done" else []
+    tell_writer(begin(stage, fingerprint="" if stage == "without" else "abc"), *ended)
+    tell_writer(begin(stage, fingerprint=then))
+    client, experiment = store
+    assert len(client.search_runs([experiment], f"tags.stage = '{stage}'")) == 2
+
+
+def test_seconds_at_work_are_counted_over_all_starts() -> None:
+    assert worked_seconds({"loss": {900}, "system/cpu_percentage": {10, 20}, "system/memory_mebibytes": {10, 30}}) == 30
+    assert worked_seconds({"loss": {900}}) == 0
+
+
+def test_a_run_waits_for_the_writer_of_the_killed_stage(tmp_path: Path) -> None:
+    record, order = tmp_path / "tracking.json", []
+
+    def write_late() -> None:
+        with held_record(record):
+            order.append("second")
+
+    # A lock of this kind is a process's own: the other holder has to be one.
+    code = f"import fcntl, sys; f = open({str(record)!r}, 'a+'); fcntl.lockf(f, 2); print(flush=True); sys.stdin.read()"
+    writer = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    waiting = threading.Thread(target=write_late)
+    waiting.start()
+    waiting.join(0.3)
+    order.append("first")
+    writer.communicate()
+    waiting.join()
+    assert order == ["first", "second"]
 
 
 def test_a_store_that_cannot_be_written_costs_one_loud_line_and_no_stage(tmp_path: Path) -> None:
@@ -134,7 +204,7 @@ def test_a_store_that_cannot_be_written_costs_one_loud_line_and_no_stage(tmp_pat
     code = (
         "from stages.tracking.messages import Begin\n"
         "from stages.tracking.run import StageRun\n"
-        "run = StageRun(Begin('lost', {}, [], 0))\n"
+        "run = StageRun(Begin('lost', {}, [], 0, 'lost.json', ''))\n"
         "run.log({'loss': 1.0}, 0)\n"
         "run.finish('ran', {}, [], {})\n"
     )

@@ -1,7 +1,7 @@
 """The environment variables that every process of this checkout starts with: the one place where they are set.
 
 `stages/__init__.py` and `flows/__init__.py` call `apply` before anything heavy is imported. A variable that the user
-has set wins. None of them changes a result.
+has set wins. None of them changes a result, but that another number of threads may round its last digits otherwise.
 """
 
 import os

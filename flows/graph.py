@@ -11,6 +11,10 @@ OUTPUTS = ("outs", "metrics", "plots")
 """The lists of a stage that name what it writes."""
 
 
+class UnknownStageError(Exception):
+    """A name that no stage has."""
+
+
 @dataclass(frozen=True)
 class Graph:
     """For each stage, in running order, the stages whose outputs it reads."""
@@ -23,7 +27,9 @@ class Graph:
         return list(self.upstream)
 
     def behind(self, first: str) -> list[str]:
-        """`first` and every stage that reads from it, directly or not, in running order."""
+        """`first` and every stage that reads from it, directly or not, in running order; UnknownStageError."""
+        if first not in self.upstream:
+            raise UnknownStageError(f"no stage {first!r}; there are {', '.join(self.stages)}")
         found = {first}
         for stage in self.stages:
             if found.intersection(self.upstream[stage]):

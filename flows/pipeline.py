@@ -32,16 +32,18 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import sources
-from flows.graph import Graph, read_graph
+from flows.alone import AlreadyRunningError, Occupancy, alone
+from flows.graph import Graph, UnknownStageError, read_graph
 from flows.record import headline, read_figures, stamp, write_record
-from flows.reproduction import CONFIGURATION, INTERRUPTED, Outcome, Reproducer, stale_stages
+from flows.reproduction import CONFIGURATION, GO_ON, INTERRUPTED, Outcome, Reproducer, stale_stages
 from flows.server import ServerError, prefect_server
 from flows.tracking import ParentRun, parent_run
 
 RUNS = Path("runs")
 REPORT = Path("data/report/index.html")
-CANCEL_POLL_SECONDS = 5.0
+CANCEL_POLL_SECONDS = 2.0
 SETTLE_SECONDS = 20.0
+REQUESTS_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_STAGES = 64
 STATE_NAMES = {"ran": "Ran", "cached": "Cached", "waiting": "Waiting", "failed": "Failed", "interrupted": "Interrupted"}
 
@@ -57,13 +59,14 @@ class PipelineError(Exception):
 class Run:
     """The stages of one run of the flow: which are brought up to date, and how each ended."""
 
-    def __init__(self, graph: Graph, from_stage: str | None, force: bool) -> None:
+    def __init__(self, graph: Graph, from_stage: str | None, force: bool, occupancy: Occupancy) -> None:
+        self.occupancy = occupancy
         self.graph = graph
         self.force = force
         self.stages = graph.behind(from_stage) if from_stage else graph.stages
         stale = set(self.stages) if force else stale_stages().intersection(self.stages)
         self.to_run = {stage for first in stale for stage in graph.behind(first)}
-        self.reproducer = Reproducer(Path(os.environ["PREFECT_HOME"], "stages"))
+        self.reproducer = Reproducer(Path(os.environ["PREFECT_HOME"], "stages"), occupancy.note_group)
         self._ended: dict[str, Outcome] = {}
 
     def bring_up_to_date(self, stage: str) -> Outcome:
@@ -120,7 +123,8 @@ def stage_task(run: Run) -> Task[[str], State[Any]]:
 def stopping(reproducer: Reproducer) -> Iterator[None]:
     """Stop DVC and the stages when the body is left early, on Ctrl-C, and when the flow is cancelled from outside.
 
-    A flow that is run as a script has nobody who tells it that it was cancelled: it asks.
+    A flow that is run as a script has nobody who tells it that it was cancelled: it asks. A request to end and a
+    terminal that is closed are taken for Ctrl-C.
     """
     left = threading.Event()
 
@@ -139,7 +143,7 @@ def stopping(reproducer: Reproducer) -> Iterator[None]:
     # A new thread does not inherit the settings that name the server.
     threading.Thread(target=contextvars.copy_context().run, args=(watch,), daemon=True).start()
     is_main = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGINT, interrupt) if is_main else None
+    previous = {number: signal.signal(number, interrupt) for number in REQUESTS_TO_END} if is_main else {}
     try:
         yield
     except BaseException:
@@ -147,8 +151,8 @@ def stopping(reproducer: Reproducer) -> Iterator[None]:
         raise
     finally:
         left.set()
-        if is_main:
-            signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def bring_all_up_to_date(run: Run) -> None:
@@ -193,28 +197,44 @@ def conclude(run: Run, tracked: ParentRun | None) -> None:
 STAGES_AS_THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_STAGES)
 
 
-@flow(name="pipeline", task_runner=STAGES_AS_THREADS, persist_result=False)
-def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
-    """Bring every stage up to date, or `from_stage` and what lies behind it; `force` also runs what is fresh."""
-    try:
-        write_sources()
-        run = Run(read_graph(Path("dvc.yaml")), from_stage, force)
-    except Exception as error:
-        kind = "" if isinstance(error, sources.SourcesError) else f"{type(error).__name__}: "
-        message = " ".join(f"not started: {kind}{error}".split())
-        return Failed(message=message, data=PipelineError(CONFIGURATION, message))
+def not_started(error: Exception) -> State[Any]:
+    """The final state of a run that found nothing that it could start."""
+    known = isinstance(error, AlreadyRunningError | UnknownStageError | sources.SourcesError)
+    message = " ".join(f"not started: {'' if known else f'{type(error).__name__}: '}{error}".split())
+    return Failed(message=message, data=PipelineError(CONFIGURATION, message))
+
+
+def carry_out(run: Run) -> State[Any]:
+    """Bring the stages up to date; the final state of the flow."""
     with stopping(run.reproducer):
         tracked = parent_run(flow_run.id) if run.to_run else None
+        if tracked:
+            run.occupancy.note_tracked_run(tracked.id)
         bring_all_up_to_date(run)
     settle()
     conclude(run, tracked)
     if run.reproducer.is_stopped:
-        return Cancelled(message="interrupted")
+        return Cancelled(message=f"interrupted. {GO_ON}")
     if run.failure:
         message = f"{run.failure.stage} {run.failure.state}: {run.failure.message}"
         return Failed(message=message, data=PipelineError(run.failure.code, message))
     ran = sum(outcome.state == "ran" for outcome in run.outcomes)
     return Completed(message=f"{ran} of {len(run.stages)} stages ran, the others were fresh")
+
+
+@flow(name="pipeline", task_runner=STAGES_AS_THREADS, persist_result=False)
+def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
+    """Bring every stage up to date, or `from_stage` and what lies behind it; `force` also runs what is fresh."""
+    try:
+        with alone(Path(os.environ["PREFECT_HOME"]), flow_run.id) as occupancy:
+            try:
+                write_sources()
+                run = Run(read_graph(Path("dvc.yaml")), from_stage, force, occupancy)
+            except Exception as error:
+                return not_started(error)
+            return carry_out(run)
+    except AlreadyRunningError as error:
+        return not_started(error)
 
 
 def hand_over() -> None:
@@ -236,7 +256,7 @@ def run_once(from_stage: str | None, force: bool) -> int:
     except ServerError as failure:
         code, message = CONFIGURATION, str(failure)
     except (CancelledRun, KeyboardInterrupt):
-        code, message = INTERRUPTED, "interrupted"
+        code, message = INTERRUPTED, f"interrupted. {GO_ON}"
     else:
         code, message = 0, "done"
     print(f"pipeline: {message}; exit code {code}", flush=True)

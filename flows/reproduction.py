@@ -1,6 +1,5 @@
 """Have DVC reproduce one stage, in a process group that can be stopped, and tell how the stage ended."""
 
-import contextlib
 import json
 import os
 import signal
@@ -8,14 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STOP_SECONDS = 30.0
+from flows.process_groups import Group, end
+
 KILLED = 137
 INTERRUPTED = 130
 FAILED = 1
 CONFIGURATION = 2
+GO_ON = "Run it again: it goes on from what it has saved."
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,14 @@ def judge(stage: str, dvc_code: int, before: Traces, seconds: float) -> Outcome:
     DVC itself ends with 255 whatever the stage's code was. A failure without a new status means that the stage was
     killed before it could write one, or that DVC could not start it.
     """
+    if dvc_code < 0:
+        return Outcome(stage, "failed", KILLED, f"DVC was ended by {signal.Signals(-dvc_code).name}. {GO_ON}", seconds)
     now = Traces.of(stage)
     is_new = now.status not in (0, before.status)
     if dvc_code == 0:
         return Outcome(stage, "ran" if is_new else "cached", seconds=seconds)
     if not is_new and now.lock != before.lock:
-        return Outcome(stage, "failed", KILLED, "killed", seconds)
+        return Outcome(stage, "failed", KILLED, f"killed, by hand or for want of memory. {GO_ON}", seconds)
     status = json.loads(Path("data", stage, "status.json").read_text()) if is_new else {"code": 0}
     if status["code"] == 0:
         return Outcome(stage, "failed", FAILED, f"DVC ended with {dvc_code}", seconds)
@@ -92,11 +96,15 @@ def judge(stage: str, dvc_code: int, before: Traces, seconds: float) -> Outcome:
 
 @dataclass
 class Reproducer:
-    """Runs DVC for stages, at most `at_once` side by side, until `stop` is called; DVC's own words go to `logs`."""
+    """Runs DVC for stages, at most `at_once` side by side, until `stop` is called; DVC's own words go to `logs`.
+
+    `note` is told of every process group before its stage is at work.
+    """
 
     logs: Path
+    note: Callable[[Group], None]
     at_once: int = 2
-    _processes: set[subprocess.Popen[bytes]] = field(default_factory=set)
+    _groups: set[Group] = field(default_factory=set)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -115,35 +123,28 @@ class Reproducer:
             before, began = Traces.of(stage), time.monotonic()
             options = ["--force"] if force else []
             process = self._start(dvc_command("--wait-for-lock", "repro", "--single-item", *options, stage), stage)
+            group = Group.led_by(process.pid)
+            self._groups.add(group)
+            self.note(group)
             try:
                 code = process.wait()
+                if code < 0:  # DVC was killed: nobody would record what its stage goes on to write
+                    end([group])
             finally:
-                self._processes.discard(process)
+                self._groups.discard(group)
+            if self.is_stopped and code != 0:
+                return Outcome(stage, "interrupted", INTERRUPTED, f"interrupted. {GO_ON}", time.monotonic() - began)
             return judge(stage, code, before, time.monotonic() - began)
 
     def _start(self, command: list[str], stage: str) -> subprocess.Popen[bytes]:
         # Progress and errors (stderr) belong to the terminal; what DVC says about itself is kept out of the way.
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.logs / f"{stage}.log").open("wb") as log:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 command, env=dvc_environment(), stdin=subprocess.DEVNULL, stdout=log, start_new_session=True
             )
-        self._processes.add(process)
-        return process
 
-    def stop(self, patience: float = STOP_SECONDS) -> None:
-        """Interrupt DVC and the stages as Ctrl-C would; kill what has not ended after `patience` seconds."""
+    def stop(self) -> None:
+        """End DVC and the stages, which save what they can."""
         self._stopped.set()
-        processes = list(self._processes)
-        for process in processes:
-            _signal_group(process, signal.SIGINT)
-        deadline = time.monotonic() + patience
-        for process in processes:
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.1)
-            _signal_group(process, signal.SIGKILL)
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+        end(list(self._groups))

@@ -11,8 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ HOST = "127.0.0.1"
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
 START_SECONDS = 120.0
+PATIENCE_SECONDS = 60.0
+"""For a server that another process is just starting, or a busy machine."""
+WATCH_SECONDS = 1.0
 
 
 class ServerError(Exception):
@@ -88,16 +92,28 @@ class PrefectServer:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _running(self) -> tuple[str, int] | None:
-        """The address and process id of the server on record, if it answers."""
+    def _recorded(self) -> tuple[str, psutil.Process] | None:
+        """The address and process of the server on record, if that process is alive; it may not answer yet."""
         try:
             content = json.loads(self.record.read_text())
-        except (FileNotFoundError, ValueError):  # none, or one that was cut off
+            process = psutil.Process(content["pid"])
+            is_same = abs(process.create_time() - content["started"]) < 2
+        except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):  # none, or a record that was cut off
             return None
-        return (content["url"], content["pid"]) if answers(content["url"] + "/health") else None
+        is_alive = is_same and process.status() != psutil.STATUS_ZOMBIE
+        return (content["url"], process) if is_alive else None
 
-    def _start(self) -> str:
-        port = free_port(PREFECT_PORT)
+    def _running(self) -> tuple[str, psutil.Process] | None:
+        """The same once it answers; one that hangs is stopped."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (recorded := self._recorded()) and not answers(recorded[0] + "/health"):
+            if time.monotonic() > deadline:
+                stop(recorded[1])
+                return None
+            time.sleep(0.1)
+        return recorded
+
+    def _start(self, port: int) -> str:
         url = f"http://{HOST}:{port}/api"
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
         # Its pages ask the second address, whatever port it is.
@@ -107,9 +123,22 @@ class PrefectServer:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
             )
+        started = psutil.Process(process.pid).create_time()
+        self.record.write_text(json.dumps({"url": url, "pid": process.pid, "started": started}))
         wait_until(lambda: answers(url + "/health"), process, self.log)
-        self.record.write_text(json.dumps({"url": url, "pid": process.pid}))
         return url
+
+    def _keep_up(self, url: str, left: threading.Event) -> None:
+        """Start a server that has ended again under the same address, until `left`: Prefect asks again for a minute."""
+        port = urllib.parse.urlsplit(url).port
+        assert port is not None
+        while not left.wait(WATCH_SECONDS):
+            if self._recorded() is None:
+                with self._alone():
+                    if not left.is_set() and self._running() is None:
+                        print("the Prefect server has ended: started again", file=sys.stderr)
+                        with contextlib.suppress(ServerError):
+                            self._start(port)
 
     def _others(self) -> bool:
         """Whether another live process uses the server; the marks of dead ones are removed."""
@@ -123,17 +152,20 @@ class PrefectServer:
         """The server's API address for the body: the one that runs, or one that is started for it."""
         with self._alone():
             running = self._running()
-            url = running[0] if running else self._start()
+            url = running[0] if running else self._start(free_port(PREFECT_PORT))
             mark = self.users / str(os.getpid())
             mark.touch()
+        left = threading.Event()
+        threading.Thread(target=self._keep_up, args=(url, left), daemon=True).start()
         try:
             yield url
         finally:
+            left.set()
             with self._alone():
                 mark.unlink(missing_ok=True)
-                server = None if self._others() else self._running()
+                server = None if self._others() else self._recorded()
                 if server is not None:
-                    stop(psutil.Process(server[1]))
+                    stop(server[1])
                     self.record.unlink(missing_ok=True)
 
 

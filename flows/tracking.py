@@ -93,6 +93,11 @@ class ParentRun:
             time.sleep(0.5)
 
 
+def close_killed(run: str) -> None:
+    """Close the run of a pipeline that was killed."""
+    warn(lambda: open_store()[0].set_terminated(run, "KILLED"))
+
+
 def is_tracked() -> bool:
     """Whether runs go to MLflow: yes, unless `HEADWATER_TRACKING` is `off`."""
     return os.environ.get("HEADWATER_TRACKING", "on") != "off"

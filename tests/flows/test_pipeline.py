@@ -1,10 +1,13 @@
 """The flow over four small stages: side by side, waiting, interrupted, cancelled, and from a given stage on."""
 
+import json
 import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -111,6 +114,21 @@ def wait_for_start(project: Project, stage: str) -> None:
     mark.unlink()
 
 
+def wait_for(find: Callable[[], Any]) -> Any:
+    """The first answer that is not empty."""
+    deadline = time.monotonic() + 120
+    while not (found := find()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert found
+    return found
+
+
+def cancel(server: Server) -> None:
+    """Cancel the newest run as the page does."""
+    cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+    server.ask(f"flow_runs/{server.flow_run()['id']}/set_state", cancelling)
+
+
 def processes_in(project: Project) -> list[str]:
     """What still runs in the project's folder, its server aside."""
     found = []
@@ -151,28 +169,99 @@ def test_from_a_stage_on_with_force_runs_it_and_what_lies_behind(server: Server,
     assert server.states() == {"right": "Ran", "last": "Ran"}
 
 
-def test_ctrl_c_ends_the_stages_and_exits_with_130(server: Server, project: Project) -> None:
-    set_parameters(project, 100, seed=2)
+def start_a_long_flow(project: Project, seed: int) -> subprocess.Popen[str]:
+    """The flow, once its first stage is at work for as long as nobody ends it."""
+    set_parameters(project, 1000, seed=seed)
     flow = project.start("python", "-m", "flows.pipeline", HEADWATER_TRACKING="off")
     wait_for_start(project, "collect")
-    flow.send_signal(signal.SIGINT)
+    return flow
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_a_request_to_end_and_a_closed_terminal_end_the_stages_with_130(
+    server: Server, project: Project, number: signal.Signals
+) -> None:
+    flow = start_a_long_flow(project, seed=100 + number)
+    flow.send_signal(number)
     output, _ = flow.communicate(timeout=120)
-    assert (flow.returncode, output.splitlines()[-1]) == (130, "pipeline: interrupted; exit code 130")
+    assert (flow.returncode, output.splitlines()[-1]) == (
+        130,
+        "pipeline: interrupted. Run it again: it goes on from what it has saved.; exit code 130",
+    )
     assert processes_in(project) == []
     assert server.states()["collect"] == "Interrupted"
     assert server.flow_run()["state_type"] == "CANCELLED"
 
 
 def test_a_cancel_from_the_page_ends_the_stages(server: Server, project: Project) -> None:
-    set_parameters(project, 100, seed=3)
-    flow = project.start("python", "-m", "flows.pipeline", HEADWATER_TRACKING="off")
-    wait_for_start(project, "collect")
-    cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
-    server.ask(f"flow_runs/{server.flow_run()['id']}/set_state", cancelling)
+    flow = start_a_long_flow(project, seed=3)
+    cancel(server)
     output, _ = flow.communicate(timeout=120)
     assert flow.returncode == 130, output
     assert processes_in(project) == []
     assert server.flow_run()["state_type"] == "CANCELLED"
+
+
+def test_a_cancel_from_the_page_ends_the_stages_of_a_served_run(server: Server, project: Project) -> None:
+    set_parameters(project, 1000, seed=4)
+    serving = project.start("python", "-m", "flows.pipeline", "serve", "--cron", "0 3 1 1 *", HEADWATER_TRACKING="off")
+    try:
+        deployment = wait_for(lambda: server.ask("deployments/filter", {})[:1])[0]
+        server.ask(f"deployments/{deployment['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}})
+        wait_for_start(project, "collect")
+        cancel(server)
+        wait_for(lambda: not processes_in(project))
+        wait_for(lambda: server.flow_run()["state_type"] == "CANCELLED")
+    finally:
+        serving.send_signal(signal.SIGINT)
+        output, _ = serving.communicate(timeout=120)
+    assert "runs are shown at" in output
+
+
+def test_a_second_run_beside_the_first_is_refused_and_the_first_goes_on(server: Server, project: Project) -> None:
+    flow = start_a_long_flow(project, seed=5)
+    first = server.flow_run()["id"]
+    code, output = project.flow(HEADWATER_TRACKING="off")
+    refusal = f"pipeline: not started: process {flow.pid} runs the flow here: wait until it ends, or stop it"
+    assert (code, output.splitlines()[-1]) == (2, f"{refusal}; exit code 2")
+    assert server.flow_run()["state_type"] == "FAILED"
+    assert processes_in(project)
+    server.ask(f"flow_runs/{first}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    flow.communicate(timeout=120)
+
+
+def test_what_a_killed_flow_left_is_ended_and_closed_by_the_next(server: Server, project: Project) -> None:
+    flow = start_a_long_flow(project, seed=6)
+    first = server.flow_run()["id"]
+    flow.kill()
+    flow.wait()  # what it has left behind still holds its output open
+    left_behind = processes_in(project)
+    set_parameters(project, 0, seed=7)
+    code, output = project.flow(HEADWATER_TRACKING="off")
+    assert left_behind
+    assert code == 0, output
+    assert f"ending what the killed run of process {flow.pid} has left behind" in output
+    assert processes_in(project) == []
+    (run,) = server.ask("flow_runs/filter", {"flow_runs": {"id": {"any_": [first]}}})
+    assert run["state_type"] == "CRASHED"
+    tasks = server.ask("task_runs/filter", {"flow_runs": {"id": {"any_": [first]}}})
+    assert {task["state_type"] for task in tasks} <= {"COMPLETED", "CRASHED"}
+
+
+def test_a_killed_server_is_started_again_and_the_run_goes_on(server: Server, project: Project) -> None:
+    set_parameters(project, 5, seed=8)
+    flow = project.start("python", "-m", "flows.pipeline", HEADWATER_TRACKING="off")
+    wait_for_start(project, "collect")
+    psutil.Process(json.loads((project.folder / ".prefect/server.json").read_text())["pid"]).kill()
+    output, _ = flow.communicate(timeout=300)
+    assert flow.returncode == 0, output
+    assert server.flow_run()["state_type"] == "COMPLETED"
+
+
+def test_a_stage_that_is_not_there_is_named_with_those_that_are(server: Server, project: Project) -> None:
+    code, output = project.flow("--from-stage", "pretain", HEADWATER_TRACKING="off")
+    assert code == 2
+    assert "not started: no stage 'pretain'; there are collect, left, right, last" in output
 
 
 def test_parameters_that_cannot_be_read_are_a_bad_configuration(server: Server, project: Project) -> None:

@@ -69,8 +69,13 @@ def test_work_that_dvc_could_not_record_is_a_failure(stage_folder: Path) -> None
     assert outcome(255, before=NOTHING) == ("failed", 1)
 
 
+def test_dvc_killed_is_a_stage_killed(stage_folder: Path) -> None:
+    write_status(stage_folder, "ran", 0)
+    assert outcome(-9, before=NOTHING) == ("failed", 137)
+
+
 def test_nothing_starts_once_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    reproducer = Reproducer(tmp_path / "logs")
+    reproducer = Reproducer(tmp_path / "logs", note=lambda group: None)
     reproducer.stop()
     assert reproducer.reproduce("clean") == Outcome("clean", "interrupted", 130, "not started")

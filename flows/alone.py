@@ -1,0 +1,112 @@
+"""One run of the flow at a time in a checkout, and an end for what a killed one has left behind."""
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+from flows.process_groups import Group, end
+from flows.tracking import close_killed
+
+
+class AlreadyRunningError(Exception):
+    """Another run of the flow is at work in this checkout."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a run of the flow has begun, to be ended by the next one if it cannot do so itself."""
+
+    process: int
+    flow_run: str
+    tracked_run: str | None = None
+    """The pipeline's run in MLflow."""
+    groups: tuple[Group, ...] = ()
+
+    @classmethod
+    def read(cls, record: Path) -> "Begun":
+        """What a run has noted down."""
+        content = json.loads(record.read_text())
+        return cls(**content | {"groups": tuple(Group(**group) for group in content["groups"])})
+
+
+class Occupancy:
+    """The run of the flow that is at work; what it begins is on disk before it has an effect."""
+
+    def __init__(self, record: Path, begun: Begun) -> None:
+        self._record = record
+        self._begun = begun
+        self._one_at_a_time = threading.Lock()
+        self._write()
+
+    def _write(self) -> None:
+        temporary = self._record.with_suffix(".partial")
+        temporary.write_text(json.dumps(asdict(self._begun)))
+        temporary.replace(self._record)
+
+    def note_group(self, group: Group) -> None:
+        """A process group is at work; those that have ended are forgotten."""
+        with self._one_at_a_time:
+            live = tuple(one for one in self._begun.groups if one.members())
+            self._begun = replace(self._begun, groups=(*live, group))
+            self._write()
+
+    def note_tracked_run(self, run: str) -> None:
+        """The pipeline's run in MLflow is open."""
+        with self._one_at_a_time:
+            self._begun = replace(self._begun, tracked_run=run)
+            self._write()
+
+
+def close_in_prefect(flow_run: str) -> None:
+    """Call a run of the flow and its tasks crashed, where the server still has them at work."""
+    killed: State[Any] = Crashed(message="killed; its end was found by the next run")
+    this_run = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(flow_run)]))
+    with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):
+        for task in client.read_task_runs(flow_run_filter=this_run):
+            if task.state is None or not task.state.is_final():
+                client.set_task_run_state(task.id, killed, force=True)
+        state = client.read_flow_run(UUID(flow_run)).state
+        if state is None or not state.is_final():
+            client.set_flow_run_state(UUID(flow_run), killed, force=True)
+
+
+def end_left_behind(begun: Begun) -> None:
+    """Stop the processes of a run that was killed, and close its records."""
+    print(f"ending what the killed run of process {begun.process} has left behind", flush=True)
+    end(begun.groups)
+    close_in_prefect(begun.flow_run)
+    if begun.tracked_run:
+        close_killed(begun.tracked_run)
+
+
+@contextlib.contextmanager
+def alone(home: Path, flow_run: str) -> Iterator[Occupancy]:
+    """Keep other runs of the flow out for the body; AlreadyRunningError while there is one."""
+    home.mkdir(parents=True, exist_ok=True)
+    record = home / "flow.json"
+    with (home / "flow.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = f"process {Begun.read(record).process}" if record.is_file() else "another process"
+            raise AlreadyRunningError(f"{holder} runs the flow here: wait until it ends, or stop it") from None
+        if record.is_file():
+            end_left_behind(Begun.read(record))
+        occupancy = Occupancy(record, Begun(os.getpid(), flow_run))
+        try:
+            yield occupancy
+        finally:
+            record.unlink(missing_ok=True)

@@ -217,7 +217,8 @@ def carry_out(run: Run) -> State[Any]:
         return Cancelled(message=f"interrupted. {GO_ON}")
     if run.failure:
         message = f"{run.failure.stage} {run.failure.state}: {run.failure.message}"
-        return Failed(message=message, data=PipelineError(run.failure.code, message))
+        name = STATE_NAMES[run.failure.state]
+        return Failed(name=name, message=message, data=PipelineError(run.failure.code, message))
     ran = sum(outcome.state == "ran" for outcome in run.outcomes)
     return Completed(message=f"{ran} of {len(run.stages)} stages ran, the others were fresh")
 

@@ -18,6 +18,8 @@ from ruamel.yaml import YAML
 
 from flows.graph import read_graph
 from flows.server import PrefectServer
+from stages.execution.lock import Holder
+from stages.execution.processes import has_ended
 from tests.projects import Project
 
 PATIENCE_SECONDS = 300.0
@@ -81,13 +83,16 @@ class Disturbed:
     def run(self, stage: str, kills: Sequence[Kill]) -> Iterator[tuple[Kill, bool]]:
         """Run a stage from nothing until it is done, all starts but the last ended by a kill; which came in time."""
         with self.pipeline_up_to(stage):
-            self.forget(stage)
-            runs_before = self.tracked_runs(stage)
+            runs_before = self.forget(stage)
             by_flow = False
             for kill in kills:
                 # Only the flow may go on where the flow was killed: DVC and the stage are still at work.
                 by_flow = by_flow or kill.by_flow
-                yield kill, self.start_and_kill(stage, kill, by_flow)
+                code, came_in_time = self.start_and_kill(stage, kill, by_flow)
+                yield kill, came_in_time
+                if code == 0:  # it has survived, or had done all
+                    self.require_undisturbed(stage, runs_before)
+                    runs_before = self.forget(stage)
             self.finish(stage, by_flow)
             self.require_undisturbed(stage, runs_before)
 
@@ -106,14 +111,15 @@ class Disturbed:
         finally:
             path.write_text(whole)
 
-    def forget(self, stage: str) -> None:
-        """Take a stage's results out of the record and the cache of runs."""
+    def forget(self, stage: str) -> set[str]:
+        """Take a stage's results out of the record and the cache of runs; the runs in MLflow that it has had so far."""
         lock, yaml = self.project.folder / "dvc.lock", YAML(typ="safe", pure=True)
         content = yaml.load(lock)
         content["stages"].pop(stage, None)
         yaml.dump(content, lock)
         shutil.rmtree(self.project.folder / ".dvc/cache/runs", ignore_errors=True)
         shutil.rmtree(self.project.folder / f"data/{stage}")
+        return self.tracked_runs(stage)
 
     def start(self, stage: str, by_flow: bool) -> subprocess.Popen[bytes]:
         """Start the flow or DVC in a session of its own; what they print is kept."""
@@ -132,15 +138,13 @@ class Disturbed:
     def holder(self, stage: str) -> psutil.Process | None:
         """The live process at work on a stage."""
         try:
-            content = json.loads((self.project.folder / f"data/{stage}/lock").read_text())["process"]
-            process = psutil.Process(content["pid"])
-            is_alive = process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - content["started"]) < 2
-        except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
+            holder = Holder.read((self.project.folder / f"data/{stage}/lock").read_text())
+        except FileNotFoundError:
             return None
-        return process if is_alive else None
+        return holder.process.find() if holder else None
 
-    def start_and_kill(self, stage: str, kill: Kill, by_flow: bool) -> bool:
-        """Start, wait for the moment, kill; True if what was to be killed was alive."""
+    def start_and_kill(self, stage: str, kill: Kill, by_flow: bool) -> tuple[int, bool]:
+        """Start, wait for the moment, kill; the code it ended with, and whether what was to be killed was alive."""
         before = self.holder(stage)
         launcher = self.start(stage, by_flow)
 
@@ -153,13 +157,12 @@ class Disturbed:
         holder = wait_for(f"{stage} at work", new_holder)
         if isinstance(holder, bool):  # the kill before came when all was done
             require(launcher.returncode == 0, f"{stage} did not start")
-            return False
-        require(before is None or not before.is_running(), f"two processes at work on {stage}")
+            return 0, False
+        require(before is None or has_ended(before), f"two processes at work on {stage}")
         time.sleep(kill.moment * self.work_seconds[stage])
         came_in_time = self.strike(stage, kill, launcher, by_flow)
         # A flow goes on without its server, and ends by itself after all else but kill -9.
-        launcher.wait(PATIENCE_SECONDS)
-        return came_in_time
+        return launcher.wait(PATIENCE_SECONDS), came_in_time
 
     def strike(self, stage: str, kill: Kill, launcher: subprocess.Popen[bytes], by_flow: bool) -> bool:
         """Send the signal; False if it came too late."""

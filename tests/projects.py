@@ -1,10 +1,13 @@
 """Copies of this project in folders of their own, and the real tools run in them."""
 
+import http
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,12 +112,20 @@ class Server:
         self.url = url
 
     def ask(self, path: str, question: dict[str, Any]) -> Any:
-        """The answer to a POST request."""
+        """The answer to a POST request, asked again while the server's database is busy, as Prefect itself does."""
         request = urllib.request.Request(
             f"{self.url}/{path}", json.dumps(question).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
-            return json.load(response)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        for wait in (0, 1, 2, 4, 8):
+            time.sleep(wait)
+            try:
+                with opener.open(request, timeout=30) as response:
+                    return json.load(response)
+            except urllib.error.HTTPError as error:
+                if error.code != http.HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+        raise TimeoutError(f"{self.url}/{path}")
 
     def flow_run(self) -> dict[str, Any]:
         """The newest run of the flow."""

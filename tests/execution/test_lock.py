@@ -13,7 +13,7 @@ import pytest
 
 from stages.errors import StageError
 from stages.execution.lock import Holder, stage_lock
-from stages.execution.processes import Process
+from stages.execution.processes import Process, has_ended
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ def test_a_holder_that_dvc_has_left_behind_is_stopped(tmp_path: Path) -> None:
     content = json.loads(lock.read_text())
     lock.write_text(json.dumps(content | {"dvc": asdict(ended_process())}))
     with stage_lock(lock):
-        assert not psutil.pid_exists(process.pid)
+        assert has_ended(psutil.Process(process.pid))
     process.wait()
 
 

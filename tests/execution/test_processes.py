@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from stages.execution.processes import Process, stop
+from stages.execution.processes import Process, has_ended, stop
 
 
 def test_this_process_is_found() -> None:
@@ -27,5 +27,6 @@ def test_what_ignores_the_request_to_end_is_killed() -> None:
     began = time.monotonic()
     stop(psutil.Process(process.pid), seconds=0.5)
     assert time.monotonic() - began > 0.4
-    assert not psutil.pid_exists(process.pid)
+    # Nobody has taken it off the list yet.
+    assert has_ended(psutil.Process(process.pid))
     process.wait()

@@ -31,7 +31,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import sources
+from flows import registry, sources
 from flows.graph import Graph, read_graph
 from flows.record import headline, read_figures, stamp, write_record
 from flows.reproduction import CONFIGURATION, INTERRUPTED, Outcome, Reproducer, stale_stages
@@ -188,6 +188,8 @@ def conclude(run: Run, tracked: ParentRun | None) -> None:
     if tracked:
         stages = {outcome.stage for outcome in run.outcomes if outcome.state == "ran"}
         tracked.finish(metrics, stages, failed=run.failure is not None)
+        if run.failure is None and registry.STAGE in run.stages:
+            registry.register_run(tracked.id)
 
 
 STAGES_AS_THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_STAGES)
@@ -198,9 +200,10 @@ def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
     """Bring every stage up to date, or `from_stage` and what lies behind it; `force` also runs what is fresh."""
     try:
         write_sources()
+        registry.check_rule()
         run = Run(read_graph(Path("dvc.yaml")), from_stage, force)
     except Exception as error:
-        kind = "" if isinstance(error, sources.SourcesError) else f"{type(error).__name__}: "
+        kind = "" if isinstance(error, (sources.SourcesError, registry.RegistryError)) else f"{type(error).__name__}: "
         message = " ".join(f"not started: {kind}{error}".split())
         return Failed(message=message, data=PipelineError(CONFIGURATION, message))
     with stopping(run.reproducer):
@@ -231,7 +234,7 @@ def run_once(from_stage: str | None, force: bool) -> int:
                 pipeline(from_stage, force)
             finally:
                 hand_over()
-    except PipelineError as failure:
+    except (PipelineError, registry.RegistryError) as failure:
         code, message = failure.code, str(failure)
     except ServerError as failure:
         code, message = CONFIGURATION, str(failure)

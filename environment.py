@@ -32,6 +32,8 @@ def variables(checkout: Path = CHECKOUT) -> dict[str, str]:
     return {
         **NO_TELEMETRY,
         "HF_HUB_OFFLINE": "1",  # set it to 0 for a source or for weights that come from the hub
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # a model is loaded from safetensors and code, or not at all
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_TRACKING_URI": f"sqlite:///{checkout / 'mlflow.db'}",
         "OMP_NUM_THREADS": str(available_cores()),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the flow prints its own lines; the page has the log

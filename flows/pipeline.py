@@ -31,7 +31,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import sources
+from flows import registry, sources
 from flows.alone import AlreadyRunningError, Occupancy, alone
 from flows.graph import Graph, UnknownStageError, read_graph
 from flows.record import headline, read_figures, stamp, write_record
@@ -45,6 +45,8 @@ CANCEL_POLL_SECONDS = 2.0
 SETTLE_SECONDS = 20.0
 REQUESTS_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_STAGES = 64
+KNOWN_ERRORS = (AlreadyRunningError, UnknownStageError, sources.SourcesError, registry.RegistryError)
+"""Their text says all; of others the class is named too."""
 STATE_NAMES = {"ran": "Ran", "cached": "Cached", "waiting": "Waiting", "failed": "Failed", "interrupted": "Interrupted"}
 
 
@@ -192,6 +194,8 @@ def conclude(run: Run, tracked: ParentRun | None) -> None:
     if tracked:
         stages = {outcome.stage for outcome in run.outcomes if outcome.state == "ran"}
         tracked.finish(metrics, stages, failed=run.failure is not None)
+        if run.failure is None and registry.STAGE in run.stages:
+            registry.register_run(tracked.id)
 
 
 STAGES_AS_THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_STAGES)
@@ -199,7 +203,7 @@ STAGES_AS_THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_STAGES
 
 def not_started(error: Exception) -> State[Any]:
     """The final state of a run that found nothing that it could start."""
-    known = isinstance(error, AlreadyRunningError | UnknownStageError | sources.SourcesError)
+    known = isinstance(error, KNOWN_ERRORS)
     message = " ".join(f"not started: {'' if known else f'{type(error).__name__}: '}{error}".split())
     return Failed(message=message, data=PipelineError(CONFIGURATION, message))
 
@@ -230,6 +234,7 @@ def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
         with alone(Path(os.environ["PREFECT_HOME"]), flow_run.id) as occupancy:
             try:
                 write_sources()
+                registry.check_rule()
                 run = Run(read_graph(Path("dvc.yaml")), from_stage, force, occupancy)
             except Exception as error:
                 return not_started(error)
@@ -252,7 +257,7 @@ def run_once(from_stage: str | None, force: bool) -> int:
                 pipeline(from_stage, force)
             finally:
                 hand_over()
-    except PipelineError as failure:
+    except (PipelineError, registry.RegistryError) as failure:
         code, message = failure.code, str(failure)
     except ServerError as failure:
         code, message = CONFIGURATION, str(failure)

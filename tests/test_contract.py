@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 
 from flows.graph import read_graph
+from flows.promotion import SECTION, read_rule
 from stages.command import parameters_class, path_arguments
 from stages.parameters import Section, read_parameters, read_section
 
@@ -83,8 +84,13 @@ def test_a_stage_reads_its_own_section_alone(stage: str) -> None:
 
 
 @pytest.mark.parametrize("path", PARAMETER_FILES, ids=lambda path: path.name)
-def test_sections_are_the_stages_in_pipeline_order(path: Path) -> None:
-    assert list(read_parameters(path)) == STAGES
+def test_sections_are_the_stages_in_pipeline_order_and_the_rule_of_the_flow(path: Path) -> None:
+    assert list(read_parameters(path)) == [*STAGES, SECTION]
+
+
+@pytest.mark.parametrize("path", PARAMETER_FILES, ids=lambda path: path.name)
+def test_the_rule_of_the_flow_decodes(path: Path) -> None:
+    read_rule(path)
 
 
 @pytest.mark.parametrize("path", PARAMETER_FILES, ids=lambda path: path.name)

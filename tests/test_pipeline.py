@@ -97,6 +97,18 @@ def test_the_pipeline_s_run_compares_parameters_figures_and_data(runs: dict[str,
         assert parent.tags[f"output/{path}"] == digest
 
 
+def test_the_export_is_registered_as_the_candidate_and_first_champion_of_that_run(
+    tiny_runs: TinyRuns, runs: dict[str, Run]
+) -> None:
+    line = "registry: version 1 is the candidate; promoted: the rule holds, against no champion"
+    assert line in tiny_runs.flow_output.splitlines()
+    client = MlflowClient(f"sqlite:///{tiny_runs.by_flow.folder}/mlflow.db")
+    for alias in ("candidate", "champion"):
+        version = client.get_model_version_by_alias("headwater", alias)
+        assert (version.version, version.run_id) == ("1", runs[""].info.run_id)
+        assert version.tags["dvc.hash"] == tiny_runs.by_flow.output_hashes()["data/export/model"]
+
+
 def test_a_stamped_report_is_kept(project: Project) -> None:
     (folder,) = (project.folder / "runs").iterdir()
     page = (folder / "index.html").read_text()

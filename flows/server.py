@@ -154,10 +154,13 @@ def mlflow_pages() -> Iterator[str]:
     url = f"http://{HOST}:{port}"
     log = Path(os.environ["PREFECT_HOME"]) / "mlflow.log"
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"], "--serve-artifacts"]
-    command += ["--artifacts-destination", "mlartifacts"]
+    command += ["--serve-artifacts", "--artifacts-destination", "mlartifacts"]
+    # Every user of the machine sees the command, and the address of a database may hold a password.
+    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": os.environ["MLFLOW_TRACKING_URI"]}
     with log.open("ab") as file:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True
+        )
     try:
         wait_until(lambda: answers(url + "/health"), process, log)
         yield url

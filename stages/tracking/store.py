@@ -3,8 +3,10 @@
 Set-up creates them once, because two processes that first touch a new SQLite file at the same time break its migration.
 """
 
+import contextlib
 import logging
 import os
+import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 EXPERIMENT = "headwater"
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlartifacts"
+BUSY_SECONDS = 60.0
+"""How long another process may hold the database."""
 
 
 class StoreError(Exception):
@@ -27,6 +31,23 @@ class StoreError(Exception):
 def database(uri: str) -> Path | None:
     """The file of a SQLite database; None for a server, which knows its own place."""
     return Path(uri.removeprefix(SQLITE)).resolve() if uri.startswith(SQLITE) else None
+
+
+def follow_move(file: Path, recorded: str) -> None:
+    """Let the runs of a database that was moved lead to the artifacts beside it, and not to `recorded`.
+
+    MLflow keeps absolute paths: runs would go on to be written into the folder that the checkout was copied from.
+    """
+    beside = str(file.with_name(ARTIFACTS))
+    if recorded == beside or not recorded.endswith(f"/{ARTIFACTS}") or "://" in recorded:
+        return  # where it was, or a place that the user has chosen
+    with contextlib.closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection, connection:
+        connection.execute(
+            "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, length(?) + 1)"
+            " WHERE substr(artifact_uri, 1, length(?) + 1) = ? || '/'",
+            (beside, recorded, recorded, recorded),
+        )
+        connection.execute("UPDATE experiments SET artifact_location = ? WHERE name = ?", (beside, EXPERIMENT))
 
 
 def open_store() -> "tuple[MlflowClient, str]":
@@ -48,6 +69,8 @@ def open_store() -> "tuple[MlflowClient, str]":
         if experiment is None:
             location = str(file.with_name(ARTIFACTS)) if file else None
             return client, client.create_experiment(EXPERIMENT, artifact_location=location)
+        if file:
+            follow_move(file, experiment.artifact_location)
         return client, experiment.experiment_id
     except MlflowException as error:  # its trace would show the address
         raise StoreError(f"MLFLOW_TRACKING_URI names no store that answers: {reason(error)}") from None

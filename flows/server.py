@@ -52,10 +52,20 @@ def answers(url: str) -> bool:
         return False
 
 
+def listens(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process, or one below it, waits for connections: what answers on its port may be another's server."""
+    try:
+        parent = psutil.Process(process.pid)
+        family = [parent, *parent.children(recursive=True)]
+        return any(c.status == psutil.CONN_LISTEN for one in family for c in one.net_connections(kind="tcp"))
+    except psutil.Error:
+        return False  # one has just ended
+
+
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait for a server to answer; ServerError with the place of its log if it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
-    while not condition():
+    while not (condition() and listens(process)):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             raise ServerError(f"a server did not start: its output is in {log}")

@@ -30,7 +30,7 @@ from flows.reproduction import (
 from flows.settings import PREFIX, Setting, SettingError, read_settings, sources, split
 from flows.tracking import is_tracked
 from stages.tracking.entries import git
-from stages.tracking.store import open_store
+from stages.tracking.store import StoreError, open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -171,7 +171,7 @@ def main() -> None:
         parser.error("the table comes from MLflow: unset HEADWATER_TRACKING")
     try:
         sys.exit(compare(options.settings, options.workers, options.metrics))
-    except (SettingError, BrokenLinkError) as error:
+    except (SettingError, BrokenLinkError, StoreError) as error:
         print(error, file=sys.stderr)
         sys.exit(CONFIGURATION)
     except KeyboardInterrupt:

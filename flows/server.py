@@ -56,10 +56,20 @@ def answers(url: str) -> bool:
         return False
 
 
+def listens(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process, or one below it, waits for connections: what answers on its port may be another's server."""
+    try:
+        parent = psutil.Process(process.pid)
+        family = [parent, *parent.children(recursive=True)]
+        return any(c.status == psutil.CONN_LISTEN for one in family for c in one.net_connections(kind="tcp"))
+    except psutil.Error:
+        return False  # one has just ended
+
+
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait for a server to answer; ServerError with the place of its log if it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
-    while not condition():
+    while not (condition() and listens(process)):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             raise ServerError(f"a server did not start: its output is in {log}")
@@ -186,10 +196,13 @@ def mlflow_pages() -> Iterator[str]:
     url = f"http://{HOST}:{port}"
     log = Path(os.environ["PREFECT_HOME"]) / "mlflow.log"
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", os.environ["MLFLOW_TRACKING_URI"], "--serve-artifacts"]
-    command += ["--artifacts-destination", "mlartifacts"]
+    command += ["--serve-artifacts", "--artifacts-destination", "mlartifacts"]
+    # Every user of the machine sees the command, and the address of a database may hold a password.
+    environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": os.environ["MLFLOW_TRACKING_URI"]}
     with log.open("ab") as file:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment, start_new_session=True
+        )
     try:
         wait_until(lambda: answers(url + "/health"), process, log)
         yield url

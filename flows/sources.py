@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
@@ -25,6 +26,9 @@ UNREADABLE = "unreadable"
 _LOCAL_FILES = {"INSTALLER", "REQUESTED", "direct_url.json"}
 FORMS = {"packages", "path", "dataset", "url"}
 """The keys of which an entry of `collect.sources` has one."""
+
+_PASSWORD = re.compile(r"://[^/@]*:[^/]*@")
+"""The beginning of an address with a password in it."""
 
 # Any of these changes when the content behind a URL does; stores name them differently.
 _URL_MARKS = ("ETag", "etag", "checksum", "md5Hash", "blob_id", "LastModified", "last_modified", "mtime", "size")
@@ -131,6 +135,12 @@ def configured() -> list[dict[str, Any]]:
         raise SourcesError(f"cannot read parameters: {PARAMETERS}: {error}. Mend the file.") from error
     except (KeyError, TypeError) as error:
         raise SourcesError(f"section missing: {PARAMETERS}: collect.sources. Copy it back.") from error
+    for entry in sources:
+        if any(_PASSWORD.search(str(value)) for value in entry.values()):
+            raise SourcesError(
+                f"password in an address: source {entry.get('name')}. Git, dvc.lock and MLflow keep {PARAMETERS}: "
+                "give it in fsspec's own settings (~/.config/fsspec or FSSPEC_ variables)."
+            )
     broken = [entry for entry in sources if not FORMS.intersection(entry)]
     if broken:
         raise SourcesError(f"no source: {broken[0]}. Give each of collect.sources one of {', '.join(sorted(FORMS))}.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from flows.record import Figures
-from stages.tracking.entries import flatten, git_tags, recorded_hashes
+from stages.tracking.entries import flatten, git_tags, reason, recorded_hashes
 from stages.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def warn(action: Callable[[], None]) -> None:
     try:
         action()
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        print(f"WARNING: MLflow has no whole run of this pipeline: {type(error).__name__}: {reason}", file=sys.stderr)
+        print(f"WARNING: MLflow has no whole run of this pipeline: {reason(error)}", file=sys.stderr)
 
 
 class ParentRun:

@@ -1,6 +1,7 @@
-"""What the run of a stage and the run of a whole pipeline write alike: parameters, hashes of outputs, the commit."""
+"""What the run of a stage and of a whole pipeline write alike: parameters, hashes of outputs, the commit, failures."""
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +12,9 @@ from ruamel.yaml import YAML
 MAX_PARAMETER_CHARACTERS = 6000
 """Of a parameter's value, as MLflow stores it."""
 SETTLED_SECONDS = 0.5
+MAX_REASON_CHARACTERS = 300
+_USER = re.compile(r"(?<=://)[^/\s]*@")
+"""User and password in an address."""
 
 
 def flatten(parameters: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -23,6 +27,12 @@ def flatten(parameters: dict[str, Any], prefix: str = "") -> dict[str, str]:
             text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
             flat[prefix + name] = text[:MAX_PARAMETER_CHARACTERS]
     return flat
+
+
+def reason(error: Exception) -> str:
+    """An error as one line for everyone to read: MLflow repeats the server's address, and a password may be in it."""
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    return _USER.sub("***@", line)[:MAX_REASON_CHARACTERS]
 
 
 def settled_text(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import psutil
 
 from stages.tracking.continuation import SYSTEM, held_record, keep, unfinished_run, worked_seconds, written_steps
-from stages.tracking.entries import flatten, git_tags, recorded_hashes
+from stages.tracking.entries import flatten, git_tags, reason, recorded_hashes
 from stages.tracking.messages import Begin, End, Message, Point, unpack
 from stages.tracking.store import open_store
 
@@ -193,8 +193,7 @@ def main() -> None:
     try:
         write(begin, messages)
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        print(f"WARNING: MLflow has no whole run of {begin.stage}: {type(error).__name__}: {reason}", file=sys.stderr)
+        print(f"WARNING: MLflow has no whole run of {begin.stage}: {reason(error)}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -42,6 +42,13 @@ def test_a_server_that_ends_before_it_answers_names_its_log(tmp_path: Path) -> N
     process.wait()
 
 
+def test_another_s_server_on_the_port_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2)"])
+    with pytest.raises(ServerError, match="did not start"):
+        wait_until(lambda: True, process, tmp_path / "server.log")
+    process.wait()
+
+
 def test_a_record_that_was_cut_off_is_no_server(tmp_path: Path) -> None:
     server = PrefectServer(tmp_path)
     server.record.write_text('{"url": "http')

@@ -106,6 +106,8 @@ def test_a_missing_package_is_named():
         ("collect: {sources: [{packages: [no-such-package]}]}", "package not installed: no-such-package"),
         ("collect: {sources: [{name: n, path: 'a/**b'}]}", "cannot list a source: Invalid pattern"),
         ("collect: {sources: [{name: n, url: 'file:///no/such/file'}]}", "cannot list a source"),
+        ("collect: {sources: [{name: n, url: 'https://a:b@host/c'}]}", "password in an address: source n."),
+        ("collect: {sources: [{name: n, ulr: 'x::https://a:b@host/c'}]}", "password in an address: source n."),
     ],
 )
 def test_what_cannot_be_listed_is_one_line_and_a_configuration_error(tmp_path, monkeypatch, capsys, parameters, words):

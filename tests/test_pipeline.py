@@ -105,7 +105,7 @@ def test_the_export_is_registered_as_the_candidate_and_first_champion_of_that_ru
     client = MlflowClient(f"sqlite:///{tiny_runs.by_flow.folder}/mlflow.db")
     for alias in ("candidate", "champion"):
         version = client.get_model_version_by_alias("headwater", alias)
-        assert (version.version, version.run_id) == ("1", runs[""].info.run_id)
+        assert (str(version.version), version.run_id) == ("1", runs[""].info.run_id)
         assert version.tags["dvc.hash"] == tiny_runs.by_flow.output_hashes()["data/export/model"]
 
 

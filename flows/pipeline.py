@@ -33,6 +33,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import sources
 from flows.graph import Graph, read_graph
+from flows.parameters import wrong_parameters
 from flows.record import headline, read_figures, stamp, write_record
 from flows.reproduction import CONFIGURATION, INTERRUPTED, Outcome, Reproducer, stale_stages
 from flows.server import ServerError, prefect_server
@@ -61,8 +62,8 @@ class Run:
         self.graph = graph
         self.force = force
         self.stages = graph.behind(from_stage) if from_stage else graph.stages
-        stale = set(self.stages) if force else stale_stages().intersection(self.stages)
-        self.to_run = {stage for first in stale for stage in graph.behind(first)}
+        self.stale = set(self.stages) if force else stale_stages().intersection(self.stages)
+        self.to_run = {stage for first in self.stale for stage in graph.behind(first)}
         self.reproducer = Reproducer(Path(os.environ["PREFECT_HOME"], "stages"))
         self._ended: dict[str, Outcome] = {}
 
@@ -199,9 +200,12 @@ def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
     try:
         write_sources()
         run = Run(read_graph(Path("dvc.yaml")), from_stage, force)
+        wrong = wrong_parameters(run.stale) if run.stale else ""
     except Exception as error:
         kind = "" if isinstance(error, sources.SourcesError) else f"{type(error).__name__}: "
-        message = " ".join(f"not started: {kind}{error}".split())
+        wrong = wrong_parameters() or f"{kind}{error}"  # a wrong parameter may be what led to the error
+    if wrong:
+        message = " ".join(f"not started: {wrong}".split())
         return Failed(message=message, data=PipelineError(CONFIGURATION, message))
     with stopping(run.reproducer):
         tracked = parent_run(flow_run.id) if run.to_run else None

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +12,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from stages.command import parameters_class
-from stages.parameters import read_parameters
+from stages.parameters import problems, read_parameters
 from stages.text.documents import write_documents
 from stages.text.files import LARGEST_FILE
 from tests.specimens import judgement
@@ -42,9 +42,14 @@ def run(stage: str, parameters: dict[str, Any], paths: dict[str, str], *before: 
     """Run a stage in the working folder, tracking off, with one section in its parameters; `before` its command."""
     Path("params.yaml").write_text(json.dumps({stage: parameters}))
     options = [part for name, path in paths.items() for part in (f"--{name}", path)]
+    return command(stage, *options, "--output", f"data/{stage}", before=before)
+
+
+def command(module: str, *options: str, before: Sequence[str] = ()) -> Ended:
+    """Run a module of `stages` in the working folder, tracking off; `before` its command."""
     environment = os.environ | {"HEADWATER_TRACKING": "off", "PYTHONPATH": str(ROOT)}
-    command = [*before, sys.executable, "-m", f"stages.{stage}", *options, "--output", f"data/{stage}"]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    words = [*before, sys.executable, "-m", f"stages.{module}", *options]
+    finished = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert ("Traceback" in finished.stderr) == (finished.returncode == 1), finished.stderr
     return Ended(finished.returncode, finished.stderr)
 
@@ -82,22 +87,82 @@ LEFT = {"resampling"}
 """Not bounded yet: an edit of the file trains every model anew."""
 
 
+def refused(stage: str, place: tuple[Any, ...], value: Any) -> bool:
+    """Whether a stage refuses its tiny parameters with another value at one place."""
+    section = parameters_class(import_module(f"stages.{stage}").run)
+    return problems(stage, changed(TINY[stage], place, value), section) != []
+
+
+def numbers(stage: str) -> list[tuple[Any, ...]]:
+    """The places of a stage's numbers."""
+    values = leaves(TINY[stage]).items()
+    return [place for place, leaf in values if isinstance(leaf, int | float) and not isinstance(leaf, bool)]
+
+
 @pytest.mark.parametrize("stage", TINY)
 def test_no_number_may_be_out_of_its_range(stage: str) -> None:
-    section = parameters_class(import_module(f"stages.{stage}").run)
-    numbers = {
-        place
-        for place, leaf in leaves(TINY[stage]).items()
-        if isinstance(leaf, int | float) and not isinstance(leaf, bool) and not (SIGNED | LEFT).intersection(place)
+    unsigned = [place for place in numbers(stage) if not (SIGNED | LEFT).intersection(place)]
+    assert [place for place in unsigned if not refused(stage, place, -1)] == []
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf"])
+@pytest.mark.parametrize("stage", TINY)
+def test_no_number_may_be_infinite_or_none_at_all(stage: str, value: str) -> None:
+    assert [place for place in numbers(stage) if not refused(stage, place, float(value.replace(".", "")))] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no sections: params.yaml. It holds nothing where sections belong"),
+        ("deduplicate", "no sections: params.yaml. It holds str where sections belong"),
+        ("[deduplicate]", "no sections: params.yaml. It holds list where sections belong"),
+        ("deduplicate: {seed: 1, ", "cannot read parameters: params.yaml. Mend the file: "),
+        ("deduplicate: {seed: 1, seed: 2}", "cannot read parameters: params.yaml. Mend the file: "),
+        ("deduplicate: {seed: caf\xe9}", "cannot read parameters: params.yaml. Mend the file: "),
+        ("deduplicate: {seed: 2024-13-01}", "cannot read parameters: params.yaml. Mend the file: month must be"),
+        ("clean: {}", "section missing: params.yaml: deduplicate. "),
+        ("deduplicate:", "bad parameters: deduplicate: must hold names and values. "),
+        ("deduplicate: [1]", "bad parameters: deduplicate: must hold names and values. "),
+        ("deduplicate: {seed: .nan}", "bad parameters: deduplicate.seed: Input should be a finite number; "),
+    ],
+)
+def test_a_file_of_parameters_that_holds_none_is_one_line(content: str, words: str) -> None:
+    Path("params.yaml").write_bytes(content.encode("latin-1"))
+    ended = command("deduplicate", "--documents", "documents", "--output", "data/deduplicate")
+    assert ended.code == 2
+    assert ended.message.startswith(words)
+
+
+def check(parameters: dict[str, Any], *stages: str) -> Ended:
+    """Check these parameters against this project's pipeline."""
+    Path("dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    Path("params.yaml").write_text(json.dumps(parameters))
+    return command("check", *stages)
+
+
+def test_what_is_wrong_in_several_sections_is_named_at_once() -> None:
+    bad = TINY | {
+        "clean": None,
+        "deduplicate": changed(TINY["deduplicate"], ("threshold",), 2),
+        "ppo": changed(TINY["ppo"], ("update", "clip_range"), "wide"),
     }
-    accepted = []
-    for place in numbers:
-        try:
-            section.model_validate(changed(TINY[stage], place, -1))
-            accepted.append(place)
-        except ValidationError:
-            pass
-    assert accepted == []
+    bad["reprt"] = bad.pop("report")
+    ended = check(bad)
+    assert ended.code == 2
+    assert ended.message == (
+        "bad parameters: reprt: no stage has this section; report: section missing; "
+        "clean: must hold names and values; deduplicate.threshold: Input should be less than or equal to 1; "
+        "ppo.update.clip_range: Input should be a valid number, unable to parse string as a number. Edit params.yaml."
+    )
+
+
+def test_only_the_stages_that_are_named_are_checked_and_good_parameters_pass() -> None:
+    bad = TINY | {"clean": None}
+    assert check(bad, "deduplicate").code == 0
+    assert check(bad, "clean", "deduplicate").code == 2
+    assert "no stage of dvc.yaml: duplicate" in check(bad, "duplicate").message
+    assert check(TINY).code == 0
 
 
 def test_all_bad_parameters_are_named_in_one_line() -> None:

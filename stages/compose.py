@@ -20,7 +20,7 @@ from stages.text.composition.selection import Selection, apportion
 from stages.text.composition.splits import SPLIT_SCHEMA, Shares, assign, named, whole
 from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.documents import read_documents, write_table
-from stages.text.people import read_snapshot
+from stages.text.people import read_demonstrations
 from stages.text.records import write_records
 
 
@@ -99,7 +99,7 @@ def run(params: Params, documents: Path, people: Path, output: Path) -> Metrics:
         prompts += compose_prompts(material, selection, split, apportion(total, params.demonstrations), params.rounds)
     demonstrations.sort(key=lambda one: one.id)
     prompts.sort(key=lambda one: (one.split, one.id))
-    written = read_snapshot(people, Demonstration)
+    written = read_demonstrations(people)
 
     write_table(output / "splits.parquet", table.rename(columns={"id": "document_id"}), SPLIT_SCHEMA)
     write_records(output / "people" / "demonstrations.jsonl", written)

@@ -276,10 +276,10 @@ def test_no_document_left_says_which_rules_took_them(folder: Path) -> None:
 
 
 BROKEN = {
-    "a line that was cut off": ('{"id": "j', "not a Judgement: judgements.jsonl:1"),
+    "a line that was cut off": ('{"id": "j', "1 broken line: judgements.jsonl:1: Invalid JSON"),
     "an unknown axis": ({"ratings": [{"humour": 3}] * 2}, "ratings.0.helpfulness: Field required"),
     "a rank too few": ({"ranks": [1]}, "judgements.jsonl:1: judgement anna: 1 ranks and 2 ratings of 2 answers"),
-    "a hash that does not match": ({"tokenizer_hash": None}, "token ids do not spell the text"),
+    "a hash that does not match": ({"tokenizer_hash": None}, "token ids do not spell the text of response a"),
 }
 
 

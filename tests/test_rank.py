@@ -120,6 +120,28 @@ def test_people_alone_decide_where_they_are_asked_to(inputs, tmp_path):
     assert read_records(tmp_path / "out" / "people" / "judgements.jsonl", Judgement) == written
 
 
+def test_what_people_judged_outlives_the_answers(inputs, tmp_path):
+    """Drawn again by another model: other ids. Drawn again with other settings: other texts under the same ids."""
+    written = people(inputs)
+    write_records(inputs["judgements"], written)
+    run(PARAMS.model_copy(update={"judges": "people"}), **inputs, output=tmp_path / "before")
+    (before,) = read_records(tmp_path / "before" / "preferences.jsonl", Preference)
+    table = pd.read_parquet(inputs["responses"])
+    changes = {"other ids": {"id": "new-" + table["id"]}, "other texts": {"text": table["text"] + " Or so."}}
+    for name, change in changes.items():
+        write_table(inputs["responses"], table.assign(**change), RESPONSE_SCHEMA)
+        for judges in ("people", "mixed"):
+            output = tmp_path / name / judges
+            metrics = run(PARAMS.model_copy(update={"judges": judges}), **inputs, output=output)
+            assert read_records(output / "people" / "judgements.jsonl", Judgement) == written
+            preferences = read_records(output / "preferences.jsonl", Preference)
+            (old,) = [one for one in preferences if not one.from_current_sample]
+            changed = {"id": old.id, "from_current_sample": False}
+            assert old == before.model_copy(update=changed)
+            assert metrics["current_sample_share"] == pytest.approx(1 - 1 / len(preferences), abs=1e-4)
+            assert len(preferences) == {"people": 1, "mixed": 3}[judges]
+
+
 def test_mixed_judges_leave_what_people_judged_to_them(inputs, tmp_path):
     write_records(inputs["judgements"], people(inputs))
     run(PARAMS.model_copy(update={"judges": "mixed"}), **inputs, output=tmp_path / "out")

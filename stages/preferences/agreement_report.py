@@ -1,7 +1,7 @@
 """The figures of `agreement.json`: how far the judges agree, who they are, and the biases to look for."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,13 +98,16 @@ def _annotators(groups: Sequence[Group]) -> list[dict[str, Any]]:
 
 
 def agreement_report(
-    groups: Sequence[Group], current_responses: frozenset[str], draws: int, confidence: float
+    groups: Sequence[Group], sampled: Mapping[str, str], draws: int, confidence: float
 ) -> dict[str, Any]:
-    """Everything that is known about the judges; intervals are bootstrapped over prompts."""
+    """Everything that is known about the judges; intervals are bootstrapped over prompts.
+
+    `sampled` has the texts of the current answers by id.
+    """
     judgements = [judgement for group in groups for judgement in group.judgements]
     pairs = _ratio([pair_counts(group.rankings) for group in groups], draws, confidence, "pairs")
     agreed = pairs["value"]
-    current = sum(current_responses.issuperset(answer.response_id for answer in group.answers) for group in groups)
+    current = sum(group.is_current(sampled) for group in groups)
     return {
         "judgements": len(judgements),
         "prompts": len(groups),

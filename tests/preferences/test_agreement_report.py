@@ -26,7 +26,7 @@ def test_figures_of_two_judges():
             judgement("anna", "q", (1, 2, 2), (1, 3, 3)),
         ]
     )
-    report = agreement_report(groups, frozenset("ab"), 50, 0.95)
+    report = agreement_report(groups, {"a": "a", "b": "bb"}, 50, 0.95)
     assert (report["judgements"], report["prompts"], report["judges"]) == (3, 2, 2)
     assert report["simulated_share"] == pytest.approx(1 / 3, abs=1e-4)
     assert report["current_sample_share"] == 0.0
@@ -41,7 +41,7 @@ def test_figures_of_two_judges():
 
 
 def test_one_judge_alone_gives_nulls_and_valid_json():
-    report = agreement_report(grouped([judgement("anna", "p", (1, 2), (5, 4))]), frozenset(), 20, 0.95)
+    report = agreement_report(grouped([judgement("anna", "p", (1, 2), (5, 4))]), {}, 20, 0.95)
     assert report["pairwise_agreement"]["value"] is None
     assert report["ceiling"] is None
     assert "NaN" not in json.dumps(report)

@@ -5,10 +5,12 @@
 
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ HOST = "127.0.0.1"
 PREFECT_PORT = 4200
 MLFLOW_PORT = 5000
 START_SECONDS = 120.0
+ANSWER_SECONDS = 5.0
 
 
 class ServerError(Exception):
@@ -50,6 +53,22 @@ def answers(url: str) -> bool:
             return response.status == 200
     except OSError:
         return False
+
+
+def require_answer(url: str) -> None:
+    """ServerError if nothing answers at the address that the user has set; Prefect itself would go on trying.
+
+    It may be far away, behind a proxy, or ask for a key or a certificate: whatever answers is left to Prefect.
+    """
+    try:
+        urllib.request.urlopen(url.rstrip("/") + "/health", timeout=ANSWER_SECONDS).close()
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if not isinstance(reason, ssl.SSLError):
+            remedy = "Start that server, or unset PREFECT_API_URL for this checkout's own."
+            raise ServerError(f"PREFECT_API_URL does not answer: {url}: {reason}. {remedy}") from error
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
@@ -141,6 +160,7 @@ class PrefectServer:
 def prefect_server() -> Iterator[str]:
     """The API address of the server that the user has set, or else of this checkout's own for the body."""
     if url := os.environ.get("PREFECT_API_URL"):
+        require_answer(url)
         yield url
         return
     with PrefectServer(Path(os.environ["PREFECT_HOME"])).use() as url:

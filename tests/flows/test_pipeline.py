@@ -1,95 +1,19 @@
 """The flow over four small stages: side by side, waiting, interrupted, cancelled, and from a given stage on."""
 
-import shutil
 import signal
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
 from flows.server import PrefectServer
-from tests.projects import ROOT, Project, Server
-
-STAGE = '''
-"""A stage that takes its time."""
-
-import time
-from pathlib import Path
-
-from stages.command import command
-from stages.errors import ExitCode, StageError
-from stages.parameters import Metrics, Section
-
-
-class Params(Section):
-    seed: int
-    seconds: float
-    wait: bool
-    sources: list[dict[str, list[str]]]
-
-
-def run(params: Params, {arguments}, output: Path) -> Metrics:
-    """Sleep, or wait for people."""
-    (output / "started").touch()
-    time.sleep(params.seconds)
-    if params.wait:
-        raise StageError(ExitCode.WAITING_FOR_PEOPLE, "nobody has judged", "here", "Judge.")
-    (output / "product.txt").write_text("{name}")
-    return {{"things": 3}}
-
-
-if __name__ == "__main__":
-    command("{name}", run)
-'''
-INPUTS = {
-    "collect": ["data/sources.json"],
-    "left": ["data/collect/product.txt"],
-    "right": ["data/collect/product.txt"],
-    "last": ["data/left/product.txt", "data/right/product.txt"],
-}
-
-
-def write_stage(folder: Path, name: str, inputs: list[str]) -> str:
-    """Write a stage's module; its entry of dvc.yaml."""
-    arguments = [f"input_{number}" for number in range(len(inputs))]
-    source = STAGE.format(name=name, arguments=", ".join(f"{argument}: Path" for argument in arguments))
-    (folder / f"stages/{name}.py").write_text(source)
-    options = " ".join(f"--{a.replace('_', '-')} {path}" for a, path in zip(arguments, inputs, strict=True))
-    return (
-        f"  {name}:\n    cmd: python -m stages.{name} {options} --output data/{name}\n    params: [{name}]\n"
-        f"    deps: [stages/{name}.py, {', '.join(inputs)}]\n    outs: [data/{name}/product.txt]\n"
-        f"    metrics:\n      - data/{name}/metrics.json: {{cache: false}}\n"
-    )
-
-
-def set_parameters(project: Project, seconds: float, waiting: str = "", seed: int = 1) -> None:
-    """Give every stage the same values, but let one wait for people."""
-    sections = [
-        f"{name}: {{seed: {seed}, seconds: {seconds}, wait: {str(name == waiting).lower()}, sources: []}}\n"
-        for name in INPUTS
-    ]
-    (project.folder / "params.yaml").write_text("".join(sections))
+from tests.flows.small_pipeline import set_parameters, small_pipeline, wait_for_start
+from tests.projects import Project, Server
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("small")
-    for path in (ROOT / "stages").glob("*.py"):
-        if "\n    command(" not in path.read_text():
-            (folder / "stages").mkdir(exist_ok=True)
-            shutil.copyfile(path, folder / "stages" / path.name)
-    for name in ("stages/execution", "stages/tracking", "flows", ".dvc"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "tmp", "cache"))
-    for name in ("environment.py", ".gitignore", ".dvcignore"):
-        shutil.copyfile(ROOT / name, folder / name)
-    pipeline = [write_stage(folder, name, inputs) for name, inputs in INPUTS.items()]
-    (folder / "dvc.yaml").write_text("stages:\n" + "".join(pipeline))
-    project = Project(folder)
-    set_parameters(project, 0)
-    project.commit()
-    return project
+    return small_pipeline(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")
@@ -99,16 +23,6 @@ def server(project: Project) -> Iterator[Server]:
         patch.chdir(project.folder)
         with PrefectServer(project.folder / ".prefect").use() as url:
             yield Server(url)
-
-
-def wait_for_start(project: Project, stage: str) -> None:
-    """Wait until a stage is at work."""
-    mark = project.folder / f"data/{stage}/unfinished/started"
-    deadline = time.monotonic() + 120
-    while not mark.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert mark.exists()
-    mark.unlink()
 
 
 def processes_in(project: Project) -> list[str]:

@@ -14,7 +14,7 @@ from stages.text.demonstrations import Prompt
 from stages.text.documents import write_table
 from stages.text.records import read_records, write_records
 from stages.text.tokenizer import Tokenizer
-from tests.specimens import prompt
+from tests.specimens import write_sample
 
 TEXTS = ("Return the number of edges.", "Return the number.", "tree", "tree")
 PARAMS = Params(
@@ -39,29 +39,7 @@ PARAMS = Params(
 @pytest.fixture
 def inputs(tmp_path: Path, tokenizer, tokenizer_folder) -> dict[str, Path]:
     """Four sampled answers, two of them equal, to a prompt of each split; nobody has judged yet."""
-    reference = "Return the number of edges."
-    prompts = [
-        prompt(f"prompt-{split}", "What does `pkg.size(G)` do?", split=split, reference=reference)
-        for split in ("rank", "validation", "test")
-    ]
-    rows = [
-        {
-            "id": f"{asked.id}-{number}",
-            "prompt_id": asked.id,
-            "split": asked.split,
-            "text": text,
-            "token_ids": [*tokenizer.encode(text), tokenizer.end],
-            "finish_reason": "stop",
-            "model_hash": "m",
-            "temperature": 1.0,
-            "top_p": 1.0,
-            "seed": number,
-        }
-        for asked in prompts
-        for number, text in enumerate(TEXTS)
-    ]
-    write_table(tmp_path / "responses.parquet", pd.DataFrame(rows), RESPONSE_SCHEMA)
-    write_records(tmp_path / "prompts.jsonl", prompts)
+    write_sample(tmp_path / "responses.parquet", tmp_path / "prompts.jsonl", TEXTS, tokenizer)
     write_records(tmp_path / "judgements.jsonl", [])
     return {
         "responses": tmp_path / "responses.parquet",

@@ -1,6 +1,7 @@
 """The figures of `agreement.json`: how far the judges agree, who they are, and the biases to look for."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,7 +74,8 @@ def _longer_wins(judgement: Judgement) -> tuple[float, float]:
 def _ratings_disagree(group: Group) -> tuple[float, float]:
     """Pairs that a judge ranks one way and rates, by the mean of the axes, the other way; and pairs ordered by both."""
     opposed = compared = 0
-    means = np.nanmean(np.stack([group.ratings(axis) for axis in AXES]), axis=0)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # the mean of an answer that nobody rated
+        means = np.nanmean(np.stack([group.ratings(axis) for axis in AXES]), axis=0)
     for ranks, marks in zip(np.array(group.rankings), means, strict=True):
         product = (ranks[:, None] - ranks[None, :]) * (marks[None, :] - marks[:, None])
         product = product[np.triu_indices(len(ranks), 1)]

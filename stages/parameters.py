@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -15,9 +15,18 @@ Metrics = dict[str, float | int | str]
 
 
 class Section(BaseModel):
-    """Part of `params.yaml`: frozen, without defaults, closed to unknown keys; no number is `.nan` or `.inf`."""
+    """Part of `params.yaml`: frozen, without defaults, closed to unknown keys; no number is `.nan`, `.inf` or huge."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def fits_a_machine(cls, value: Any) -> Any:
+        """The value; ValueError for a whole number, alone or in a collection, of more than 64 bits."""
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        if any(isinstance(part, int) and not -(2**63) <= part < 2**63 for part in parts):
+            raise ValueError("a whole number must fit into 64 bits")
+        return value
 
 
 def read_parameters(path: Path) -> dict[str, Any]:

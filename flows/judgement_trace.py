@@ -56,12 +56,8 @@ class Judgements:
         return [one.id for one in self._by_people(chosen)] + [f"{number:016x}" for number in drawn]
 
     def _by_people(self, chosen: Preference) -> list[Judgement]:
-        answers = {answer.response_id for answer in chosen.answers}
-        return [
-            one
-            for one in self.used
-            if one.prompt_id == chosen.prompt_id and {answer.response_id for answer in one.answers} == answers
-        ]
+        answers = _texts(chosen)
+        return [one for one in self.used if one.prompt_id == chosen.prompt_id and _texts(one) == answers]
 
     def _by_the_panel(self, chosen: Preference) -> list[Judgement]:
         rows = [self.responses[answer.response_id] for answer in chosen.answers] if _members(chosen) else []
@@ -75,6 +71,11 @@ class Judgements:
             judge(panel, seed, member, self.prompts[chosen.prompt_id], answers, self._tokenizer, guidelines)
             for member in _members(chosen)
         ]
+
+
+def _texts(ranked: Preference | Judgement) -> dict[str, str]:
+    """The texts of the answers by id."""
+    return {answer.response_id: answer.text for answer in ranked.answers}
 
 
 def _members(chosen: Preference) -> list[int]:
@@ -144,7 +145,7 @@ def answers_step(judgements: Judgements, chosen: Preference) -> Step:
     lines = []
     for answer in chosen.answers:
         row = judgements.responses.get(answer.response_id)
-        if row is None:
+        if row is None or (row["text"] != answer.text and not chosen.from_current_sample):
             lines.append(Line("answer", f"{answer.response_id} {quoted(answer.text)}: of an earlier sample, not kept"))
             continue
         same = Check(f"answer {answer.response_id}", PREFERENCES, answer.text, row["text"])
@@ -153,8 +154,8 @@ def answers_step(judgements: Judgements, chosen: Preference) -> Step:
         )
         text = f"{answer.response_id} {quoted(answer.text)}  {drawn}"
         lines.append(Line("answer", text, (judgements.checkout.written(RESPONSES), same), row))
-    rows = [judgements.responses[one.response_id] for one in chosen.answers if one.response_id in judgements.responses]
-    lines += [_model_line(judgements.checkout, model) for model in sorted({row["model_hash"] for row in rows})]
+    models = sorted({line.data["model_hash"] for line in lines if line.data})
+    lines += [_model_line(judgements.checkout, model) for model in models]
     return Step("answers", tuple(lines))
 
 
@@ -169,7 +170,7 @@ def _model_line(checkout: Checkout, model_hash: str) -> Line:
 def preference_step(judgements: Judgements, chosen: Preference, behind: Sequence[Judgement]) -> Step:
     """What was made of the judgements, made again and compared, and who learnt from it."""
     (group,) = grouped(behind)
-    again = preference(group, frozenset(judgements.responses))
+    again = preference(group, {name: row["text"] for name, row in judgements.responses.items()})
     # People may have seen another tokenizer's ids, which rank replaces.
     without_ids = {"answers": {"__all__": {"token_ids"}}}
     recorded, found = (one.model_dump_json(exclude=without_ids) for one in (chosen, again))

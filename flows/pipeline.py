@@ -34,6 +34,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows import registry, sources
 from flows.alone import AlreadyRunningError, Occupancy, alone
 from flows.graph import Graph, UnknownStageError, read_graph
+from flows.parameters import wrong_parameters
 from flows.record import headline, read_figures, stamp, write_record
 from flows.reproduction import CONFIGURATION, GO_ON, INTERRUPTED, Outcome, Reproducer, stale_stages
 from flows.server import ServerError, prefect_server
@@ -45,8 +46,7 @@ CANCEL_POLL_SECONDS = 2.0
 SETTLE_SECONDS = 20.0
 REQUESTS_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_STAGES = 64
-KNOWN_ERRORS = (AlreadyRunningError, UnknownStageError, sources.SourcesError, registry.RegistryError)
-"""Their text says all; of others the class is named too."""
+KNOWN_ERRORS = (UnknownStageError, sources.SourcesError, registry.RegistryError)
 STATE_NAMES = {"ran": "Ran", "cached": "Cached", "waiting": "Waiting", "failed": "Failed", "interrupted": "Interrupted"}
 
 
@@ -66,8 +66,8 @@ class Run:
         self.graph = graph
         self.force = force
         self.stages = graph.behind(from_stage) if from_stage else graph.stages
-        stale = set(self.stages) if force else stale_stages().intersection(self.stages)
-        self.to_run = {stage for first in stale for stage in graph.behind(first)}
+        self.stale = set(self.stages) if force else stale_stages().intersection(self.stages)
+        self.to_run = {stage for first in self.stale for stage in graph.behind(first)}
         self.reproducer = Reproducer(Path(os.environ["PREFECT_HOME"], "stages"), occupancy.note_group)
         self._ended: dict[str, Outcome] = {}
 
@@ -201,10 +201,14 @@ def conclude(run: Run, tracked: ParentRun | None) -> None:
 STAGES_AS_THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_STAGES)
 
 
-def not_started(error: Exception) -> State[Any]:
+def told(error: Exception) -> str:
+    """What an error says, with its class where that is not one of ours."""
+    return str(error) if isinstance(error, KNOWN_ERRORS) else f"{type(error).__name__}: {error}"
+
+
+def not_started(why: str) -> State[Any]:
     """The final state of a run that found nothing that it could start."""
-    known = isinstance(error, KNOWN_ERRORS)
-    message = " ".join(f"not started: {'' if known else f'{type(error).__name__}: '}{error}".split())
+    message = " ".join(f"not started: {why}".split())
     return Failed(message=message, data=PipelineError(CONFIGURATION, message))
 
 
@@ -236,11 +240,12 @@ def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
                 write_sources()
                 registry.check_rule()
                 run = Run(read_graph(Path("dvc.yaml")), from_stage, force, occupancy)
+                wrong = wrong_parameters(run.stale) if run.stale else ""
             except Exception as error:
-                return not_started(error)
-            return carry_out(run)
+                wrong = wrong_parameters() or told(error)  # a wrong parameter may be what led to the error
+            return not_started(wrong) if wrong else carry_out(run)
     except AlreadyRunningError as error:
-        return not_started(error)
+        return not_started(str(error))
 
 
 def hand_over() -> None:

@@ -5,14 +5,17 @@
 
 import contextlib
 import fcntl
+import http.client
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -29,6 +32,7 @@ START_SECONDS = 120.0
 PATIENCE_SECONDS = 60.0
 """For a server that another process is just starting, or a busy machine."""
 WATCH_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
 
 
 class ServerError(Exception):
@@ -64,6 +68,22 @@ def listens(process: subprocess.Popen[bytes]) -> bool:
         return any(c.status == psutil.CONN_LISTEN for one in family for c in one.net_connections(kind="tcp"))
     except psutil.Error:
         return False  # one has just ended
+
+
+def require_answer(url: str) -> None:
+    """ServerError if nothing answers at the address that the user has set; Prefect itself would go on trying.
+
+    It may be far away, behind a proxy, or ask for a key or a certificate: whatever answers is left to Prefect.
+    """
+    try:
+        urllib.request.urlopen(url.rstrip("/") + "/health", timeout=ANSWER_SECONDS).close()
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        if not isinstance(reason, ssl.SSLError):
+            remedy = "Start that server, or unset PREFECT_API_URL for this checkout's own."
+            raise ServerError(f"PREFECT_API_URL does not answer: {url}: {reason}. {remedy}") from error
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
@@ -183,6 +203,7 @@ class PrefectServer:
 def prefect_server() -> Iterator[str]:
     """The API address of the server that the user has set, or else of this checkout's own for the body."""
     if url := os.environ.get("PREFECT_API_URL"):
+        require_answer(url)
         yield url
         return
     with PrefectServer(Path(os.environ["PREFECT_HOME"])).use() as url:

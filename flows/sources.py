@@ -131,19 +131,20 @@ def configured() -> list[dict[str, Any]]:
     """The entries of `collect.sources`."""
     try:
         sources = YAML(typ="safe", pure=True).load(PARAMETERS)["collect"]["sources"]
-    except (OSError, YAMLError) as error:
+    except (OSError, YAMLError, ValueError) as error:
         raise SourcesError(f"cannot read parameters: {PARAMETERS}: {error}. Mend the file.") from error
     except (KeyError, TypeError) as error:
         raise SourcesError(f"section missing: {PARAMETERS}: collect.sources. Copy it back.") from error
+    entries = sources if isinstance(sources, list) else [sources]
+    broken = [entry for entry in entries if not isinstance(entry, dict) or not FORMS.intersection(entry)]
+    if broken:
+        raise SourcesError(f"no source: {broken[0]}. Give each of collect.sources one of {', '.join(sorted(FORMS))}.")
     for entry in sources:
         if any(_PASSWORD.search(str(value)) for value in entry.values()):
             raise SourcesError(
                 f"password in an address: source {entry.get('name')}. Git, dvc.lock and MLflow keep {PARAMETERS}: "
                 "give it in fsspec's own settings (~/.config/fsspec or FSSPEC_ variables)."
             )
-    broken = [entry for entry in sources if not FORMS.intersection(entry)]
-    if broken:
-        raise SourcesError(f"no source: {broken[0]}. Give each of collect.sources one of {', '.join(sorted(FORMS))}.")
     return sources
 
 
@@ -158,13 +159,21 @@ def recorded_sources(cache: dict[str, list[Any]]) -> dict[str, Any]:
         ) from error
     except KeyError as error:
         raise SourcesError(f"source without {error}. {remedy}") from error
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, TypeError, ValueError, ImportError) as error:
         raise SourcesError(f"cannot list a source: {error}. {remedy}") from error
+
+
+def known_hashes() -> dict[str, list[Any]]:
+    """The hashes of earlier calls; none where there was no call, or one that was cut off."""
+    try:
+        return json.loads(HASH_CACHE.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def update() -> None:
     """Bring `data/sources.json` up to date with `params.yaml` and what it points at."""
-    cache = json.loads(HASH_CACHE.read_text(encoding="utf-8")) if HASH_CACHE.exists() else {}
+    cache = known_hashes()
     changed = write_if_changed(RECORD, recorded_sources(cache))
     if cache:
         write_if_changed(HASH_CACHE, cache)

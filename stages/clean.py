@@ -22,7 +22,7 @@ Row = dict[str, Any]
 class Params(Section):
     """Which documents are worth training on."""
 
-    languages: tuple[str, ...]
+    languages: tuple[str, ...] = Field(min_length=1)
     """ISO 639-1 codes that are kept."""
     min_language_score: float = Field(ge=0, le=1)
     """Score, 0 to 1, from which on a document counts as written in another language; below, it is undecided."""

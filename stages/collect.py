@@ -32,7 +32,7 @@ class Params(Section):
 
     seed: int
     """Decides which modules and files of a package are taken where a limit leaves some out."""
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...] = Field(min_length=1)
     """What to read: packages, files, data sets, URLs."""
     licences: tuple[str, ...]
     """Licences that a source may have: SPDX identifiers, or names as packages state them."""

@@ -16,11 +16,11 @@ from stages.text.composition.admissions import DIFFICULTIES
 from stages.text.composition.canaries import CanarySettings, canaries
 from stages.text.composition.material import Part, gather
 from stages.text.composition.parts import compose_demonstrations, compose_prompts, compose_tasks
-from stages.text.composition.selection import Selection, apportion
-from stages.text.composition.splits import SPLIT_SCHEMA, Shares, assign, named, whole
+from stages.text.composition.selection import Selection, apportion, some
+from stages.text.composition.splits import SPLIT_SCHEMA, Shares, assign, named, partial, whole
 from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.documents import read_documents, write_table
-from stages.text.people import read_snapshot
+from stages.text.people import read_demonstrations
 from stages.text.records import write_records
 
 
@@ -29,13 +29,13 @@ class Params(Section):
 
     seed: int
     """Any integer; moves every draw of this stage."""
-    splits: Annotated[Shares, named("validation", "test")]
+    splits: Annotated[Shares, named("validation", "test"), AfterValidator(partial)]
     """Shares of modules (or files) for `validation` and `test`; the rest trains."""
     cutoff_share: float = Field(ge=0, le=1)
     """Most of a source's versioned documents that its newest versions may hold to be withheld, 0 to 1."""
     purposes: Annotated[Shares, named(*get_args(Part)), AfterValidator(whole)]
     """Shares of training documents by use; `validation` and `test` ask only whether their names are recognised."""
-    demonstrations: dict[str, NonNegativeInt]
+    demonstrations: Annotated[dict[str, NonNegativeInt], AfterValidator(some)]
     """Demonstrations wanted of each family; fewer where the documents do not give as many."""
     validation_demonstrations: int = Field(ge=0)
     """Demonstrations from validation documents, in the same proportions; for choosing."""
@@ -99,7 +99,7 @@ def run(params: Params, documents: Path, people: Path, output: Path) -> Metrics:
         prompts += compose_prompts(material, selection, split, apportion(total, params.demonstrations), params.rounds)
     demonstrations.sort(key=lambda one: one.id)
     prompts.sort(key=lambda one: (one.split, one.id))
-    written = read_snapshot(people, Demonstration)
+    written = read_demonstrations(people)
 
     write_table(output / "splits.parquet", table.rename(columns={"id": "document_id"}), SPLIT_SCHEMA)
     write_records(output / "people" / "demonstrations.jsonl", written)

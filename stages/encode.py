@@ -3,10 +3,10 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
@@ -17,7 +17,7 @@ from stages.text.documents import read_documents
 from stages.text.expectations import Verdict
 from stages.text.gate import require_passed
 from stages.text.gates import TokenLimits, check_tokens
-from stages.text.mixture import Share, estimated_tokens, mix
+from stages.text.mixture import Share, estimated_tokens, mix, some
 from stages.text.records import read_records
 from stages.text.token_folders import (
     CANARY,
@@ -44,7 +44,7 @@ class Params(Section):
     """Inputs per row, in tokens; the longest that a model trained on these rows will read."""
     train_tokens: int = Field(gt=0)
     """Tokens in `train/`, without the domain and the canaries; fewer where the caps on repeats do not allow as many."""
-    mixture: dict[str, Share]
+    mixture: Annotated[dict[str, Share], AfterValidator(some)]
     """Weight and cap on repeats of each kind of document."""
     domain_sources: tuple[str, ...]
     """Sources kept out of the general folders for `domain/`, which finetune learns from."""

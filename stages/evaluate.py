@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from stages.command import command
+from stages.errors import ExitCode, StageError
 from stages.model.checkpoint import load_model, load_scalar_model, write_json
 from stages.model.transformer import Transformer
 from stages.parameters import Metrics
@@ -32,11 +34,21 @@ from stages.text.demonstrations import ChoiceItem, Demonstration, Prompt
 from stages.text.records import read_records, write_records
 from stages.text.tokenizer import Tokenizer
 
+CLAIMED_ORDER = 3
+"""Of the n-gram model that the base model is claimed to beat."""
+
+
+def with_claimed_order(orders: tuple[int, ...]) -> tuple[int, ...]:
+    """The orders, among which must be that of the claim."""
+    if CLAIMED_ORDER not in orders:
+        raise ValueError(f"needs {CLAIMED_ORDER}, which a claim is about")
+    return orders
+
 
 class Params(MeasuringSettings, HeldOutSettings):
     """What is measured, on how much, and what it is held against."""
 
-    kneser_ney_orders: tuple[PositiveInt, ...] = Field(min_length=1)
+    kneser_ney_orders: Annotated[tuple[PositiveInt, ...], AfterValidator(with_claimed_order)]
     """Orders of the n-gram models that stand beside the base model; 3 is the one that a claim is about."""
     example_pool: int = Field(gt=0)
     """Shortest demonstrations of each stance from which the three examples of a plain request are drawn."""
@@ -140,6 +152,9 @@ def run(
         progress.update(1)
         context = models["ppo"].config.context_length
         asked = fitting(read_tested(prompts, Prompt, params.seed), tokenizer, context, params.sampling)
+        if not asked:
+            remedy = "Compose more, or lower evaluate.sampling.max_new_tokens."
+            raise StageError(ExitCode.DATA, "no test prompt leaves room for an answer", str(prompts), remedy)
         pools = example_pools(read_records(demonstrations, Demonstration), params.example_pool)
         answers = answers_of(models, asked, params.plain_prompts, pools, tokenizer, params.sampling, params.seed)
         answered = answer_part(params, models, answers, asked, tokenizer)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from stages.command import command
 from stages.hashing import path_hash
@@ -23,7 +23,14 @@ from stages.text.demonstrations import Prompt
 from stages.text.records import read_records, write_records
 from stages.text.shards import TokenRows
 from stages.text.tokenizer import Tokenizer
-from stages.training.acceleration import Acceleration, AccelerationSettings, accelerate, resolve, this_processor
+from stages.training.acceleration import (
+    Acceleration,
+    AccelerationSettings,
+    Threads,
+    accelerate,
+    resolve,
+    this_processor,
+)
 from stages.training.curves import Row, write_curves
 from stages.training.resumption import newest_state, write_state
 
@@ -37,7 +44,7 @@ class Params(Settings):
     pretraining: PretrainingSettings
     precision: Literal["auto", "fp32", "bf16"]
     """Type of the matrix products. auto: bf16 where the processor multiplies it."""
-    threads: Literal["auto"] | PositiveInt
+    threads: Threads
     """Threads of one matrix product. auto: all cores of this process."""
     checkpoint_updates: int = Field(gt=0)
     """Updates between two states that an interrupted run can continue from."""

@@ -97,7 +97,7 @@ def run(params: Params, responses: Path, prompts: Path, tokenizer: Path, judgeme
     loaded = Tokenizer.load(tokenizer)
     table = pq.read_table(responses).to_pandas()
     sampled = dict(zip(table["id"], table["text"], strict=True))
-    written = [] if params.judges == "simulated" else newest(read_judgements(judgements, sampled))
+    written = [] if params.judges == "simulated" else newest(read_judgements(judgements, loaded))
     if params.judges == "people":
         require_people(written, params.fewest_judgements, judgements)
     used = [with_tokens(judgement, loaded) for judgement in written]
@@ -113,9 +113,8 @@ def run(params: Params, responses: Path, prompts: Path, tokenizer: Path, judgeme
             str(responses),
             "Every prompt has fewer than two different answers: sample more of them, or at a higher temperature.",
         )
-    current = frozenset(table["id"])
-    preferences = [preference(group, current) for group in groups]
-    agreement = agreement_report(groups, current, params.bootstrap_draws, params.confidence)
+    preferences = [preference(group, sampled) for group in groups]
+    agreement = agreement_report(groups, sampled, params.bootstrap_draws, params.confidence)
     write_records(output / "preferences.jsonl", preferences)
     write_records(output / "people" / "judgements.jsonl", written)
     (output / "agreement.json").write_text(json.dumps(agreement, indent=2, sort_keys=True) + "\n")

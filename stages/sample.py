@@ -91,7 +91,8 @@ def run(params: Params, model: Path, prompts: Path, output: Path) -> Metrics:
     rendered = [render_prompt(prompt.messages, tokenizer) for prompt in asked]
     kept = fitting(asked, rendered, policy.config.context_length - params.max_new_tokens)
     if not kept:
-        raise StageError(ExitCode.DATA, "no prompt to answer", str(prompts), "Check compose's prompts.")
+        remedy = f"Of {len(asked)} none leaves room for an answer: compose more, or lower sample.max_new_tokens."
+        raise StageError(ExitCode.DATA, "no prompt to answer", str(prompts), remedy)
     numbers = range(len(params.temperatures))
     total = len(kept) * len(numbers)
     with Progress("sample", total=total, unit="answer") as progress:

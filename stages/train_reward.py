@@ -19,7 +19,7 @@ from stages.preferences.records import AXES, Preference
 from stages.scoring.intervals import Resampling
 from stages.scoring.reward_lengths import reward_and_length
 from stages.seeding import generator, key_hash
-from stages.text.conversations import render_prompt
+from stages.text.conversations import render_answered
 from stages.text.records import read_records
 from stages.text.tokenizer import Tokenizer
 from stages.training import language
@@ -61,10 +61,12 @@ def axis_votes(preference: Preference, axis: str) -> np.ndarray:
     return 1 / (1 + np.exp(ratings[None, :] - ratings[:, None]))
 
 
-def comparison(preference: Preference, tokenizer: Tokenizer) -> Comparison:
+def comparison(preference: Preference, tokenizer: Tokenizer, context_length: int) -> Comparison:
     """A preference as the tokens and shares that training takes."""
-    prompt = render_prompt(preference.messages, tokenizer)
-    sequences = tuple(np.array([*prompt, *answer.token_ids]) for answer in preference.answers)
+    sequences = tuple(
+        np.array(render_answered(preference.messages, answer.token_ids, tokenizer, context_length))
+        for answer in preference.answers
+    )
     votes = [np.array(preference.votes), *(axis_votes(preference, axis) for axis in AXES)]
     return Comparison(sequences, np.stack(votes, axis=-1))
 
@@ -106,7 +108,7 @@ def run(
             raise StageError(ExitCode.DATA, "no rankings", f"{preferences}: split {split}", "Rank prompts of it.")
     prepared = {
         split: Comparisons(
-            [comparison(one, tokenizer) for one in members],
+            [comparison(one, tokenizer, network.config.context_length) for one in members],
             params.prompts_per_step,
             params.micro_batch_rows,
             network.config.context_length,

@@ -1,9 +1,10 @@
 """Learn a byte-pair vocabulary from the training documents."""
 
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
@@ -12,7 +13,7 @@ from stages.seeding import key_hash
 from stages.text.documents import read_documents
 from stages.text.gate import require_passed
 from stages.text.tokenizer import Tokenizer
-from stages.text.vocabulary import learn, save
+from stages.text.vocabulary import learn, pattern, save
 
 HARD_TEXTS = (
     "",
@@ -34,7 +35,7 @@ class Params(Section):
     """Chooses the documents of the sample."""
     vocabulary_size: int = Field(ge=262, le=65536)
     """Number of ids: 6 control tokens, 256 bytes, the rest merges; at most 65536, because shards hold uint16."""
-    split_pattern: str
+    split_pattern: Annotated[str, AfterValidator(pattern)]
     """Regular expression of the stretches that no token crosses (Radford et al. 2019, section 2.2)."""
     sample_megabytes: float = Field(gt=0)
     """Most text to learn from, and most to measure on, in MB of UTF-8."""

@@ -9,9 +9,11 @@ import pandas as pd
 import torch
 
 from stages.model.transformer import ModelConfig, Transformer
-from stages.preferences.records import Judgement, Preference, RankedAnswer, Ratings, ShownAnswer
+from stages.preferences.records import RESPONSE_SCHEMA, Judgement, Preference, RankedAnswer, Ratings, ShownAnswer
 from stages.text.demonstrations import Demonstration, Message, Prompt
+from stages.text.documents import write_table
 from stages.text.packing import lay_out, pack
+from stages.text.records import write_records
 from stages.text.shards import write_rows
 from stages.text.tokenizer import Tokenizer
 
@@ -132,6 +134,33 @@ def preference(
         "from_current_sample": True,
     }
     return Preference(**content | changes)
+
+
+def write_sample(responses: Path, prompts: Path, texts: Iterable[str], tokenizer: Tokenizer) -> None:
+    """Write a prompt of each split that is ranked, and the answers of these texts to each."""
+    reference = "Return the number of edges."
+    asked = [
+        prompt(f"prompt-{split}", "What does `pkg.size(G)` do?", split=split, reference=reference)
+        for split in ("rank", "validation", "test")
+    ]
+    rows = [
+        {
+            "id": f"{one.id}-{number}",
+            "prompt_id": one.id,
+            "split": one.split,
+            "text": text,
+            "token_ids": [*tokenizer.encode(text), tokenizer.end],
+            "finish_reason": "stop",
+            "model_hash": "m",
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "seed": number,
+        }
+        for one in asked
+        for number, text in enumerate(texts)
+    ]
+    write_table(responses, pd.DataFrame(rows), RESPONSE_SCHEMA)
+    write_records(prompts, asked)
 
 
 def write_tokens(folder: Path, texts: list[str], context_length: int, tokenizer: Tokenizer) -> Path:

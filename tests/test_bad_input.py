@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,10 +12,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from stages.command import parameters_class
-from stages.parameters import read_parameters
+from stages.parameters import problems, read_parameters
 from stages.text.documents import write_documents
 from stages.text.files import LARGEST_FILE
 from tests.specimens import judgement
@@ -42,9 +42,14 @@ def run(stage: str, parameters: dict[str, Any], paths: dict[str, str], *before: 
     """Run a stage in the working folder, tracking off, with one section in its parameters; `before` its command."""
     Path("params.yaml").write_text(json.dumps({stage: parameters}))
     options = [part for name, path in paths.items() for part in (f"--{name}", path)]
+    return command(stage, *options, "--output", f"data/{stage}", before=before)
+
+
+def command(module: str, *options: str, before: Sequence[str] = ()) -> Ended:
+    """Run a module of `stages` in the working folder, tracking off; `before` its command."""
     environment = os.environ | {"HEADWATER_TRACKING": "off", "PYTHONPATH": str(ROOT)}
-    command = [*before, sys.executable, "-m", f"stages.{stage}", *options, "--output", f"data/{stage}"]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    words = [*before, sys.executable, "-m", f"stages.{module}", *options]
+    finished = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert ("Traceback" in finished.stderr) == (finished.returncode == 1), finished.stderr
     return Ended(finished.returncode, finished.stderr)
 
@@ -78,26 +83,110 @@ def changed(value: Any, place: tuple[Any, ...], leaf: Any) -> Any:
 
 SIGNED = {"seed", "safety_threshold", "weights"}
 """Parameters that may be negative."""
-LEFT = {"resampling"}
-"""Not bounded yet: an edit of the file trains every model anew."""
+
+
+def refused(stage: str, place: tuple[Any, ...], value: Any) -> bool:
+    """Whether a stage refuses its tiny parameters with another value at one place."""
+    section = parameters_class(import_module(f"stages.{stage}").run)
+    return problems(stage, changed(TINY[stage], place, value), section) != []
+
+
+def numbers(stage: str) -> list[tuple[Any, ...]]:
+    """The places of a stage's numbers."""
+    values = leaves(TINY[stage]).items()
+    return [place for place, leaf in values if isinstance(leaf, int | float) and not isinstance(leaf, bool)]
 
 
 @pytest.mark.parametrize("stage", TINY)
 def test_no_number_may_be_out_of_its_range(stage: str) -> None:
+    unsigned = [place for place in numbers(stage) if not SIGNED.intersection(place)]
+    assert [place for place in unsigned if not refused(stage, place, -1)] == []
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf"])
+@pytest.mark.parametrize("stage", TINY)
+def test_no_number_may_be_infinite_or_none_at_all(stage: str, value: str) -> None:
+    assert [place for place in numbers(stage) if not refused(stage, place, float(value.replace(".", "")))] == []
+
+
+@pytest.mark.parametrize("stage", TINY)
+def test_no_whole_number_may_be_more_than_a_machine_holds(stage: str) -> None:
+    whole = [place for place in numbers(stage) if isinstance(leaves(TINY[stage])[place], int)]
+    assert [place for place in whole if not refused(stage, place, 2**63)] == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "words"),
+    [
+        ("collect", {"sources": []}, "collect.sources: Tuple should have at least 1 item"),
+        ("clean", {"languages": []}, "clean.languages: Tuple should have at least 1 item"),
+        ("compose", {"demonstrations": {"explain_name": 0}}, "compose.demonstrations: Value error, asks for none"),
+        ("compose", {"splits": {"validation": 0.5, "test": 0.5}}, "compose.splits: Value error, sums to 1 and must"),
+        ("compose", {"held_out_categories": {"validation": 2, "test": 100}}, "held_out_categories.test: Input should"),
+        ("train_tokenizer", {"split_pattern": "(["}, "split_pattern: Value error, no regular expression: Onig"),
+        ("encode", {"mixture": {"code": {"weight": 1, "most_passes": 0}}}, "encode.mixture: Value error, leaves out"),
+        ("evaluate", {"kneser_ney_orders": [1, 5]}, "evaluate.kneser_ney_orders: Value error, needs 3"),
+        ("ppo", {"threads": 1025}, "less than or equal to 1024"),
+        ("train_reward", {"resampling": {"resamples": 0, "confidence": 95, "seed": 1}}, "resampling.confidence: "),
+    ],
+)
+def test_values_that_make_no_sense_together_are_refused(stage: str, changes: dict[str, Any], words: str) -> None:
     section = parameters_class(import_module(f"stages.{stage}").run)
-    numbers = {
-        place
-        for place, leaf in leaves(TINY[stage]).items()
-        if isinstance(leaf, int | float) and not isinstance(leaf, bool) and not (SIGNED | LEFT).intersection(place)
+    assert words in "; ".join(problems(stage, TINY[stage] | changes, section))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no sections: params.yaml. It holds nothing where sections belong"),
+        ("deduplicate", "no sections: params.yaml. It holds str where sections belong"),
+        ("[deduplicate]", "no sections: params.yaml. It holds list where sections belong"),
+        ("deduplicate: {seed: 1, ", "cannot read parameters: params.yaml. Mend the file: "),
+        ("deduplicate: {seed: 1, seed: 2}", "cannot read parameters: params.yaml. Mend the file: "),
+        ("deduplicate: {seed: caf\xe9}", "cannot read parameters: params.yaml. Mend the file: "),
+        ("deduplicate: {seed: 2024-13-01}", "cannot read parameters: params.yaml. Mend the file: month must be"),
+        ("clean: {}", "section missing: params.yaml: deduplicate. "),
+        ("deduplicate:", "bad parameters: deduplicate: must hold names and values. "),
+        ("deduplicate: [1]", "bad parameters: deduplicate: must hold names and values. "),
+        ("deduplicate: {seed: .nan}", "bad parameters: deduplicate.seed: Input should be a finite number; "),
+    ],
+)
+def test_a_file_of_parameters_that_holds_none_is_one_line(content: str, words: str) -> None:
+    Path("params.yaml").write_bytes(content.encode("latin-1"))
+    ended = command("deduplicate", "--documents", "documents", "--output", "data/deduplicate")
+    assert ended.code == 2
+    assert ended.message.startswith(words)
+
+
+def check(parameters: dict[str, Any], *stages: str) -> Ended:
+    """Check these parameters against this project's pipeline."""
+    Path("dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    Path("params.yaml").write_text(json.dumps(parameters))
+    return command("check", *stages)
+
+
+def test_what_is_wrong_in_several_sections_is_named_at_once() -> None:
+    bad = TINY | {
+        "clean": None,
+        "deduplicate": changed(TINY["deduplicate"], ("threshold",), 2),
+        "ppo": changed(TINY["ppo"], ("update", "clip_range"), "wide"),
     }
-    accepted = []
-    for place in numbers:
-        try:
-            section.model_validate(changed(TINY[stage], place, -1))
-            accepted.append(place)
-        except ValidationError:
-            pass
-    assert accepted == []
+    bad["reprt"] = bad.pop("report")
+    ended = check(bad)
+    assert ended.code == 2
+    assert ended.message == (
+        "bad parameters: reprt: no stage has this section; report: section missing; "
+        "clean: must hold names and values; deduplicate.threshold: Input should be less than or equal to 1; "
+        "ppo.update.clip_range: Input should be a valid number, unable to parse string as a number. Edit params.yaml."
+    )
+
+
+def test_only_the_stages_that_are_named_are_checked_and_good_parameters_pass() -> None:
+    bad = TINY | {"clean": None}
+    assert check(bad, "deduplicate").code == 0
+    assert check(bad, "clean", "deduplicate").code == 2
+    assert "no stage of dvc.yaml: duplicate" in check(bad, "duplicate").message
+    assert check(TINY).code == 0
 
 
 def test_all_bad_parameters_are_named_in_one_line() -> None:
@@ -211,10 +300,10 @@ def test_no_document_left_says_which_rules_took_them(folder: Path) -> None:
 
 
 BROKEN = {
-    "a line that was cut off": ('{"id": "j', "not a Judgement: judgements.jsonl:1"),
+    "a line that was cut off": ('{"id": "j', "1 broken line: judgements.jsonl:1: Invalid JSON"),
     "an unknown axis": ({"ratings": [{"humour": 3}] * 2}, "ratings.0.helpfulness: Field required"),
     "a rank too few": ({"ranks": [1]}, "judgements.jsonl:1: judgement anna: 1 ranks and 2 ratings of 2 answers"),
-    "a hash that does not match": ({"tokenizer_hash": None}, "token ids do not spell the text"),
+    "a hash that does not match": ({"tokenizer_hash": None}, "token ids do not spell the text of response a"),
 }
 
 
@@ -287,6 +376,13 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(folder: Path) -
     assert json.loads(Path("data/deduplicate/status.json").read_text())["code"] == 5
     assert not list(Path("data/deduplicate").rglob("*.parquet"))
     assert not Path("data/deduplicate/metrics.json").exists()
+
+
+@pytest.mark.parametrize(("rows", "words"), [(10**17, "array is too big"), (10**18, "Maximum allowed dimension")])
+def test_more_than_any_machine_has_is_one_line(folder: Path, rows: int, words: str) -> None:
+    ended = run("deduplicate", TINY["deduplicate"] | {"rows": rows}, clean_paths(folder))
+    assert ended.code == 5
+    assert ended.message.startswith(f"out of memory or disk: {words}")
 
 
 def test_too_little_memory_is_one_line(folder: Path) -> None:

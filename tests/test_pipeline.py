@@ -137,13 +137,14 @@ def test_a_second_run_does_nothing(server: Server, project: Project) -> None:
 
 
 def test_a_failed_stage_leaves_its_successors_unrun_and_gives_its_code(server: Server, project: Project) -> None:
-    project.edit("params.yaml", "\nsample:\n", "\nsample:\n  misspelt: 1\n")
+    usual, too_many = "top_p: 1.0\n  max_new_tokens: 16\n", "top_p: 1.0\n  max_new_tokens: 255\n"
+    project.edit("params.yaml", usual, too_many)
     code, output = project.flow()
-    project.edit("params.yaml", "\nsample:\n  misspelt: 1\n", "\nsample:\n")
-    assert code == 2
-    assert "sample.misspelt: Extra inputs are not permitted" in output
-    assert output.splitlines()[-1].startswith("pipeline: sample failed: bad parameters")
-    assert output.splitlines()[-1].endswith("; exit code 2")
+    project.edit("params.yaml", too_many, usual)
+    assert code == 3
+    assert "sample: no prompt to answer: data/decontaminate/prompts.jsonl. " in output
+    assert output.splitlines()[-1].startswith("pipeline: sample failed: no prompt to answer")
+    assert output.splitlines()[-1].endswith("; exit code 3")
     assert server.flow_run()["state_type"] == "FAILED"
     behind = read_graph(project.folder / "dvc.yaml").behind("sample")
     states = server.states()

@@ -14,7 +14,7 @@ from stages.text.demonstrations import Prompt
 from stages.text.documents import write_table
 from stages.text.records import read_records, write_records
 from stages.text.tokenizer import Tokenizer
-from tests.specimens import prompt
+from tests.specimens import write_sample
 
 TEXTS = ("Return the number of edges.", "Return the number.", "tree", "tree")
 PARAMS = Params(
@@ -39,29 +39,7 @@ PARAMS = Params(
 @pytest.fixture
 def inputs(tmp_path: Path, tokenizer, tokenizer_folder) -> dict[str, Path]:
     """Four sampled answers, two of them equal, to a prompt of each split; nobody has judged yet."""
-    reference = "Return the number of edges."
-    prompts = [
-        prompt(f"prompt-{split}", "What does `pkg.size(G)` do?", split=split, reference=reference)
-        for split in ("rank", "validation", "test")
-    ]
-    rows = [
-        {
-            "id": f"{asked.id}-{number}",
-            "prompt_id": asked.id,
-            "split": asked.split,
-            "text": text,
-            "token_ids": [*tokenizer.encode(text), tokenizer.end],
-            "finish_reason": "stop",
-            "model_hash": "m",
-            "temperature": 1.0,
-            "top_p": 1.0,
-            "seed": number,
-        }
-        for asked in prompts
-        for number, text in enumerate(TEXTS)
-    ]
-    write_table(tmp_path / "responses.parquet", pd.DataFrame(rows), RESPONSE_SCHEMA)
-    write_records(tmp_path / "prompts.jsonl", prompts)
+    write_sample(tmp_path / "responses.parquet", tmp_path / "prompts.jsonl", TEXTS, tokenizer)
     write_records(tmp_path / "judgements.jsonl", [])
     return {
         "responses": tmp_path / "responses.parquet",
@@ -118,6 +96,28 @@ def test_people_alone_decide_where_they_are_asked_to(inputs, tmp_path):
     assert not one.simulated
     assert {answer.text: answer.rank for answer in one.answers}["tree"] == 1.0
     assert read_records(tmp_path / "out" / "people" / "judgements.jsonl", Judgement) == written
+
+
+def test_what_people_judged_outlives_the_answers(inputs, tmp_path):
+    """Drawn again by another model: other ids. Drawn again with other settings: other texts under the same ids."""
+    written = people(inputs)
+    write_records(inputs["judgements"], written)
+    run(PARAMS.model_copy(update={"judges": "people"}), **inputs, output=tmp_path / "before")
+    (before,) = read_records(tmp_path / "before" / "preferences.jsonl", Preference)
+    table = pd.read_parquet(inputs["responses"])
+    changes = {"other ids": {"id": "new-" + table["id"]}, "other texts": {"text": table["text"] + " Or so."}}
+    for name, change in changes.items():
+        write_table(inputs["responses"], table.assign(**change), RESPONSE_SCHEMA)
+        for judges in ("people", "mixed"):
+            output = tmp_path / name / judges
+            metrics = run(PARAMS.model_copy(update={"judges": judges}), **inputs, output=output)
+            assert read_records(output / "people" / "judgements.jsonl", Judgement) == written
+            preferences = read_records(output / "preferences.jsonl", Preference)
+            (old,) = [one for one in preferences if not one.from_current_sample]
+            changed = {"id": old.id, "from_current_sample": False}
+            assert old == before.model_copy(update=changed)
+            assert metrics["current_sample_share"] == pytest.approx(1 - 1 / len(preferences), abs=1e-4)
+            assert len(preferences) == {"people": 1, "mixed": 3}[judges]
 
 
 def test_mixed_judges_leave_what_people_judged_to_them(inputs, tmp_path):

@@ -8,7 +8,7 @@ import torch
 from stages import train_reward
 from stages.errors import ExitCode, StageError
 from stages.hashing import folder_hash
-from stages.model.checkpoint import load_scalar_model
+from stages.model.checkpoint import load_model, load_scalar_model
 from stages.parameters import read_section
 from stages.preferences.records import AXES, Preference
 from stages.text.conversations import render_prompt
@@ -79,6 +79,20 @@ def test_saved_scores_are_normalised_on_the_held_out_answers(inputs, tmp_path, t
     stacked = torch.stack(scores)
     assert torch.allclose(stacked.mean(0), torch.zeros(5), atol=1e-4)
     assert torch.allclose(stacked.std(0, correction=0), torch.ones(5), atol=1e-3)
+
+
+def test_answers_longer_than_the_model_can_read_are_learnt_by_their_end(inputs, tmp_path, tokenizer):
+    """As where people judged the answers of a model with a longer context."""
+    ranked = [preference(number, split, tokenizer) for split in ("rank", "validation", "test") for number in range(4)]
+    longest = load_model(inputs["model"]).config.context_length
+    answers = [
+        answer.model_copy(update={"token_ids": (*[9] * longest, *answer.token_ids)}) for answer in ranked[0].answers
+    ]
+    write_records(inputs["preferences"], [ranked[0].model_copy(update={"answers": tuple(answers)}), *ranked[1:]])
+    assert run(inputs, tmp_path / "out")["prompts"] == 4
+    one = train_reward.comparison(ranked[0].model_copy(update={"answers": tuple(answers)}), tokenizer, longest)
+    assert [len(sequence) for sequence in one.sequences] == [longest] * 2
+    assert [int(sequence[-1]) for sequence in one.sequences] == [tokenizer.end] * 2
 
 
 def test_equal_runs_write_equal_bytes(inputs, tmp_path):

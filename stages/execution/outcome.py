@@ -25,6 +25,7 @@ OUT_OF_RESOURCES_TEXT = re.compile(
     r"can't allocate memory"  # torch, on a processor
     r"|can't start new thread"  # Python
     r"|\d+ requested and \d+ written"  # numpy, whose error has no number
+    r"|array is too big|Maximum allowed dimension exceeded"  # numpy, asked for more than any machine has
 )
 RUST_ERROR = re.compile(r"\(os error (\d+)\)")
 """How safetensors and tokenizers state the number of a system's error, in the text alone."""
@@ -69,7 +70,7 @@ def is_out_of_resources(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or system_error(error) in FULL:
         return True
     names = {kind.__name__ for kind in type(error).__mro__}
-    stated = isinstance(error, OSError | RuntimeError) and OUT_OF_RESOURCES_TEXT.search(str(error))
+    stated = isinstance(error, OSError | RuntimeError | ValueError) and OUT_OF_RESOURCES_TEXT.search(str(error))
     return bool(names & OUT_OF_RESOURCES or stated)
 
 

@@ -6,16 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.errors import ExitCode, StageError
 from stages.preferences.agreement import votes
 from stages.preferences.annotators import SCALE
 from stages.preferences.records import AXES, Judgement, Preference, RankedAnswer, ShownAnswer
 from stages.seeding import key_hash
-from stages.text.people import read_snapshot
+from stages.text.records import read_records
 from stages.text.tokenizer import Tokenizer
-
-MOST_NAMED = 5
-"""Problems that one message spells out."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +35,17 @@ class Group:
         ]
         return np.array(marks, dtype=float)
 
+    def is_current(self, sampled: Mapping[str, str]) -> bool:
+        """Whether all answers are of the current sample, of which `sampled` has the texts by id."""
+        return all(sampled.get(answer.response_id) == answer.text for answer in self.answers)
+
     def _places(self, judgement: Judgement) -> list[int]:
         shown = {answer.response_id: place for place, answer in enumerate(judgement.answers)}
         return [shown[answer.response_id] for answer in self.answers]
 
 
-def misfits(judgement: Judgement, sampled: Mapping[str, str]) -> Iterator[str]:
-    """What of a judgement does not fit together; `sampled` has the texts of the current answers by id."""
+def faults(judgement: Judgement, tokenizer: Tokenizer) -> Iterator[str]:
+    """What of a judgement does not fit together; ids of another tokenizer's tokens are not looked at."""
     count = len(judgement.answers)
     ids = [answer.response_id for answer in judgement.answers]
     if len(set(ids)) < count:
@@ -57,28 +57,34 @@ def misfits(judgement: Judgement, sampled: Mapping[str, str]) -> Iterator[str]:
     marks = [getattr(rating, axis) for rating in judgement.ratings for axis in AXES]
     if any(mark is not None and not 1 <= mark <= SCALE for mark in marks):
         yield f"a rating is not from 1 to {SCALE}"
-    for answer in judgement.answers:
-        if sampled.get(answer.response_id, answer.text) != answer.text:
-            yield f"response {answer.response_id} was sampled with another text"
-
-
-def read_judgements(path: Path, sampled: Mapping[str, str]) -> list[Judgement]:
-    """A snapshot of judgements; StageError that names those whose parts do not fit, see `misfits`."""
-    judgements = read_snapshot(path, Judgement)
-    problems = [
-        f"{path}:{line}: judgement {one.id}: {problem}"
-        for line, one in enumerate(judgements, start=1)
-        for problem in misfits(one, sampled)
-    ]
-    if problems:
-        more = f"; and {len(problems) - MOST_NAMED} more" if len(problems) > MOST_NAMED else ""
-        raise StageError(
-            ExitCode.DATA,
-            "judgements that do not fit together",
-            "; ".join(problems[:MOST_NAMED]) + more,
-            "Restore the records from the annotation journal, or remove them.",
+    if judgement.tokenizer_hash == tokenizer.hash:
+        yield from (
+            f"token ids do not spell the text of response {answer.response_id}"
+            for answer in judgement.answers
+            if not spells(answer, tokenizer)
         )
-    return judgements
+
+
+def spells(answer: ShownAnswer, tokenizer: Tokenizer) -> bool:
+    """Whether an answer's ids are those of its text."""
+    size = tokenizer.vocabulary_size
+    are_tokens = all(0 <= token < size for token in answer.token_ids)
+    return are_tokens and tokenizer.decode(list(answer.token_ids)).strip() == answer.text.strip()
+
+
+def read_judgements(path: Path, tokenizer: Tokenizer) -> list[Judgement]:
+    """A snapshot of judgements; broken lines are a data error that names them, see `faults`.
+
+    So is a second judgement of an id and revision, for one of the two would be lost.
+    """
+    known: dict[tuple[str, int], Judgement] = {}
+
+    def all_faults(one: Judgement) -> Iterator[str]:
+        yield from (f"judgement {one.id}: {fault}" for fault in faults(one, tokenizer))
+        if known.setdefault((one.id, one.revision), one) != one:
+            yield f"judgement {one.id}: there is another one of revision {one.revision}"
+
+    return read_records(path, Judgement, all_faults)
 
 
 def newest(judgements: Sequence[Judgement]) -> list[Judgement]:
@@ -91,38 +97,28 @@ def newest(judgements: Sequence[Judgement]) -> list[Judgement]:
 
 
 def with_tokens(judgement: Judgement, tokenizer: Tokenizer) -> Judgement:
-    """The judgement with answers in this tokenizer's ids.
-
-    Answers shown under another tokenizer are encoded again from their text; ids of this tokenizer that do not spell
-    the text are a data error, because then the record does not hold what was judged.
-    """
-    if judgement.tokenizer_hash != tokenizer.hash:
-        answers = [
-            answer.model_copy(
-                update={
-                    "token_ids": (*tokenizer.encode(answer.text), *[tokenizer.end] * (answer.finish_reason == "stop"))
-                }
-            )
-            for answer in judgement.answers
-        ]
-        return judgement.model_copy(update={"answers": tuple(answers), "tokenizer_hash": tokenizer.hash})
-    for answer in judgement.answers:
-        if tokenizer.decode(list(answer.token_ids)).strip() != answer.text.strip():
-            raise StageError(
-                ExitCode.DATA,
-                "token ids do not spell the text that was judged",
-                f"judgement {judgement.id}, response {answer.response_id}",
-                "Restore the record from the annotation journal, or remove it.",
-            )
-    return judgement
+    """The judgement with answers in this tokenizer's ids: shown under another one, they are encoded again from text."""
+    if judgement.tokenizer_hash == tokenizer.hash:
+        return judgement
+    answers = [
+        answer.model_copy(
+            update={"token_ids": (*tokenizer.encode(answer.text), *[tokenizer.end] * (answer.finish_reason == "stop"))}
+        )
+        for answer in judgement.answers
+    ]
+    return judgement.model_copy(update={"answers": tuple(answers), "tokenizer_hash": tokenizer.hash})
 
 
 def grouped(judgements: Sequence[Judgement]) -> list[Group]:
-    """Judgements of two answers or more, by prompt and set of answers."""
+    """Judgements of two answers or more, by prompt and set of answers.
+
+    An answer is known by its text too: drawn again with other settings, it may have another under the same id.
+    """
     groups: dict[tuple[str, ...], list[Judgement]] = {}
     for judgement in judgements:
         if len(judgement.answers) >= 2:
-            key = (judgement.prompt_id, *sorted(answer.response_id for answer in judgement.answers))
+            shown = sorted(judgement.answers, key=lambda answer: answer.response_id)
+            key = (judgement.prompt_id, *(one.response_id for one in shown), *(one.text for one in shown))
             groups.setdefault(key, []).append(judgement)
     return [
         Group(tuple(sorted(members[0].answers, key=lambda answer: answer.response_id)), tuple(members))
@@ -135,8 +131,11 @@ def _mean(marks: np.ndarray) -> float | None:
     return round(float(given.mean()), 6) if len(given) else None
 
 
-def preference(group: Group, current_responses: frozenset[str]) -> Preference:
-    """The aggregated ranking of a group; prompts of other splits than validation and test count as `rank`."""
+def preference(group: Group, sampled: Mapping[str, str]) -> Preference:
+    """The aggregated ranking of a group; prompts of other splits than validation and test count as `rank`.
+
+    `sampled` has the texts of the current answers by id.
+    """
     first, rankings = group.judgements[0], np.array(group.rankings, dtype=float)
     ratings = {axis: group.ratings(axis) for axis in AXES}
     ranked = [
@@ -150,9 +149,11 @@ def preference(group: Group, current_responses: frozenset[str]) -> Preference:
         )
         for place, answer in enumerate(group.answers)
     ]
-    ids = [answer.response_id for answer in group.answers]
+    is_current = group.is_current(sampled)
+    identity = [answer.response_id for answer in group.answers]
+    identity += [] if is_current else [answer.text for answer in group.answers]
     return Preference(
-        id=f"{key_hash('preference', first.prompt_id, *ids):016x}",
+        id=f"{key_hash('preference', first.prompt_id, *identity):016x}",
         prompt_id=first.prompt_id,
         split=first.prompt_split if first.prompt_split in ("validation", "test") else "rank",
         messages=first.messages,
@@ -160,5 +161,5 @@ def preference(group: Group, current_responses: frozenset[str]) -> Preference:
         votes=votes(group.rankings),
         judges=tuple(sorted({judgement.annotator for judgement in group.judgements})),
         simulated=any(judgement.simulated for judgement in group.judgements),
-        from_current_sample=current_responses.issuperset(ids),
+        from_current_sample=is_current,
     )

@@ -53,9 +53,11 @@ def krippendorff_alpha(ratings: np.ndarray) -> float:
     unit has two ratings or all ratings are the same.
     """
     values = np.unique(ratings[~np.isnan(ratings)])
+    if len(values) < 2:
+        return math.nan
     counts = np.stack([(ratings == value).sum(axis=0) for value in values], axis=1).astype(float)  # [units, values]
     counts = counts[counts.sum(axis=1) >= 2]
-    if len(values) < 2 or len(counts) == 0:
+    if len(counts) == 0:
         return math.nan
     judged = counts.sum(axis=1, keepdims=True)
     coincidences = (counts / (judged - 1)).T @ counts - np.diag((counts / (judged - 1)).sum(axis=0))

@@ -1,7 +1,8 @@
 """The figures of `agreement.json`: how far the judges agree, who they are, and the biases to look for."""
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,8 @@ def _longer_wins(judgement: Judgement) -> tuple[float, float]:
 def _ratings_disagree(group: Group) -> tuple[float, float]:
     """Pairs that a judge ranks one way and rates, by the mean of the axes, the other way; and pairs ordered by both."""
     opposed = compared = 0
-    means = np.nanmean(np.stack([group.ratings(axis) for axis in AXES]), axis=0)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # the mean of an answer that nobody rated
+        means = np.nanmean(np.stack([group.ratings(axis) for axis in AXES]), axis=0)
     for ranks, marks in zip(np.array(group.rankings), means, strict=True):
         product = (ranks[:, None] - ranks[None, :]) * (marks[None, :] - marks[:, None])
         product = product[np.triu_indices(len(ranks), 1)]
@@ -98,13 +100,16 @@ def _annotators(groups: Sequence[Group]) -> list[dict[str, Any]]:
 
 
 def agreement_report(
-    groups: Sequence[Group], current_responses: frozenset[str], draws: int, confidence: float
+    groups: Sequence[Group], sampled: Mapping[str, str], draws: int, confidence: float
 ) -> dict[str, Any]:
-    """Everything that is known about the judges; intervals are bootstrapped over prompts."""
+    """Everything that is known about the judges; intervals are bootstrapped over prompts.
+
+    `sampled` has the texts of the current answers by id.
+    """
     judgements = [judgement for group in groups for judgement in group.judgements]
     pairs = _ratio([pair_counts(group.rankings) for group in groups], draws, confidence, "pairs")
     agreed = pairs["value"]
-    current = sum(current_responses.issuperset(answer.response_id for answer in group.answers) for group in groups)
+    current = sum(group.is_current(sampled) for group in groups)
     return {
         "judgements": len(judgements),
         "prompts": len(groups),

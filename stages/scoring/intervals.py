@@ -12,6 +12,7 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from stages.parameters import Section
 from stages.seeding import generator
@@ -23,9 +24,9 @@ BLOCK = 1 << 20
 class Resampling(Section):
     """How intervals are drawn."""
 
-    resamples: int
+    resamples: int = Field(gt=0)
     """Bootstrap resamples."""
-    confidence: float
+    confidence: float = Field(gt=0, lt=1)
     """Share of resamples inside an interval, 0 to 1."""
     seed: int
     """Seed of the resamples; equal numbers of units are drawn alike, so that figures of one set stay comparable."""

@@ -10,7 +10,7 @@ from stages.model.scalar import ScalarModel
 from stages.preferences.records import Preference
 from stages.scoring.calibration import expected_calibration_error, reliability
 from stages.scoring.intervals import Figure, Resampling, ratio, single, unmeasured
-from stages.text.conversations import render_prompt
+from stages.text.conversations import render_answered
 from stages.text.tokenizer import Tokenizer
 
 OVERALL = 0
@@ -50,7 +50,7 @@ def ranked_pairs(preferences: Sequence[Preference]) -> list[Pair]:
 def rewards(model: ScalarModel, preferences: Sequence[Preference], tokenizer: Tokenizer) -> np.ndarray:
     """The overall reward of every answer, in the order of `ranked_pairs`, on the scale of the pairwise loss."""
     sequences = [
-        [*render_prompt(preference.messages, tokenizer), *answer.token_ids]
+        render_answered(preference.messages, answer.token_ids, tokenizer, model.config.context_length)
         for preference in preferences
         for answer in preference.answers
     ]

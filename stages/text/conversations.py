@@ -31,6 +31,13 @@ def render(messages: Sequence[Message], tokenizer: Tokenizer) -> tuple[list[int]
     return ids, learnt
 
 
+def render_answered(
+    messages: Sequence[Message], answer: Sequence[int], tokenizer: Tokenizer, context_length: int
+) -> list[int]:
+    """The ids of a conversation and an answer to it; the last that a model can read, for an answer may outlive one."""
+    return [*render_prompt(messages, tokenizer), *answer][-context_length:]
+
+
 def render_prompt(messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
     """The ids that a model continues: the conversation so far and the header of the assistant's turn."""
     return [*render(messages, tokenizer)[0], tokenizer.assistant]

@@ -22,6 +22,13 @@ class Share(Section):
     nothing against fresh text (Muennighoff et al. 2023, section 6)."""
 
 
+def some(shares: dict[str, Share]) -> dict[str, Share]:
+    """The shares, of which one at least must let its kind be read."""
+    if not any(share.weight * share.most_passes for share in shares.values()):
+        raise ValueError("leaves out every kind of document")
+    return shares
+
+
 def passes(available: Mapping[str, float], shares: Mapping[str, Share], target: float) -> dict[str, float]:
     """Passes over each kind, given the tokens it has, so that all together come to `target` tokens.
 

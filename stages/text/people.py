@@ -1,18 +1,18 @@
-"""Snapshots of what people wrote, read as what a text editor or a full disk may have made of them."""
+"""The snapshot of the demonstrations that people wrote."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from stages.errors import ExitCode, StageError
-from stages.text.records import RecordType, read_records
+from stages.text.demonstrations import Demonstration
+from stages.text.records import read_records
 
 
-def read_snapshot(path: Path, record: type[RecordType]) -> list[RecordType]:
-    """Every record of a snapshot; a line that does not fit, or is no text, is a data error that names it."""
-    try:
-        path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise StageError(
-            ExitCode.DATA, "not UTF-8", f"{path}:{line}: {error.reason}", "Mend or remove the line."
-        ) from error
-    return read_records(path, record)
+def faults(demonstration: Demonstration) -> Iterator[str]:
+    """What makes a demonstration useless to learn from."""
+    if not demonstration.messages or demonstration.messages[-1].role != "assistant":
+        yield "it does not end with an assistant's turn"
+
+
+def read_demonstrations(path: Path) -> list[Demonstration]:
+    """Every demonstration of a snapshot; broken lines are a data error that names them."""
+    return read_records(path, Demonstration, faults)

@@ -15,6 +15,15 @@ from stages.text.conversations import CHAT_TEMPLATE
 from stages.text.tokenizer import SPECIAL_TOKENS, TOKENIZER_FILE
 
 
+def pattern(expression: str) -> str:
+    """A regular expression, which must be one that the tokenizers of Hugging Face understand."""
+    try:
+        Regex(expression)
+    except Exception as error:  # the library has no class of its own for it
+        raise ValueError(f"no regular expression: {error}") from error
+    return expression
+
+
 def learn(texts: Iterable[str], vocabulary_size: int, split_pattern: str) -> BytePairTokenizer:
     """A tokenizer of at most `vocabulary_size` ids: control tokens first, then the 256 bytes, then merges.
 

@@ -4,10 +4,10 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import PositiveInt
+from pydantic import Field
 from torch import nn
 
 from stages.model.transformer import Block, Transformer
@@ -21,6 +21,10 @@ COMPILE_ARITHMETIC = 2e12
 step takes a fifth to a quarter less, of the 40 s that this many operations take on two cores without AVX-512."""
 
 
+Threads = Literal["auto"] | Annotated[int, Field(gt=0, le=1024)]
+"""A number of threads: torch crashes where the system cannot give as many as it asks for."""
+
+
 class AccelerationSettings(Section):
     """How fast the arithmetic is done; `auto` follows from processor and size of the run, never from a clock."""
 
@@ -28,7 +32,7 @@ class AccelerationSettings(Section):
     """Type of the matrix products; weights and sums stay fp32. auto: bf16 where the processor multiplies it."""
     compile: Literal["auto"] | bool
     """Whether blocks run as generated C++. auto: where the run is long enough and there is a C++ compiler."""
-    threads: Literal["auto"] | PositiveInt
+    threads: Threads
     """Threads of one matrix product. auto: all cores of this process."""
 
 

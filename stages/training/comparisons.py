@@ -65,21 +65,24 @@ def fitting_groups(comparisons: Sequence[Comparison], rows: int, context_length:
     """Consecutive prompts whose answers fit into `rows` rows together; StageError if one prompt's do not."""
     group: list[Comparison] = []
     for comparison in comparisons:
-        lengths = [len(sequence) for member in [*group, comparison] for sequence in member.sequences]
-        if max(best_fit_decreasing(lengths, context_length)) < rows:
-            group.append(comparison)
-            continue
-        if not group:
+        if group and _rows_of([*group, comparison], context_length) > rows:
+            yield group
+            group = []
+        if _rows_of([comparison], context_length) > rows:
             raise StageError(
                 ExitCode.CONFIGURATION,
                 "answers to one prompt do not fit into a micro-batch",
-                f"{len(comparison.sequences)} answers, {sum(lengths)} tokens",
+                f"{len(comparison.sequences)} answers, {sum(map(len, comparison.sequences))} tokens",
                 "Raise micro_batch_rows.",
             )
-        yield group
-        group = [comparison]
+        group.append(comparison)
     if group:
         yield group
+
+
+def _rows_of(group: Sequence[Comparison], context_length: int) -> int:
+    lengths = [len(sequence) for comparison in group for sequence in comparison.sequences]
+    return max(best_fit_decreasing(lengths, context_length)) + 1
 
 
 def preference_batch(group: Sequence[Comparison], rows: int, context_length: int) -> PreferenceBatch:

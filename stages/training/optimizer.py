@@ -78,7 +78,10 @@ class Muon(torch.optim.Optimizer):
         """Move every matrix; all of them need a gradient. The momentum is Nesterov's."""
         for group in self.param_groups:
             matrices, rate = group["params"], group["lr"]
-            momenta = [self.state[one].setdefault("momentum", torch.zeros_like(one)) for one in matrices]
+            for one in matrices:
+                if "momentum" not in self.state[one]:
+                    self.state[one]["momentum"] = torch.zeros_like(one)
+            momenta = [self.state[one]["momentum"] for one in matrices]
             gradients = torch.stack([one.grad for one in matrices])
             torch._foreach_lerp_(momenta, list(gradients), 1 - MOMENTUM)
             directions = orthogonalise(gradients.lerp(torch.stack(momenta), MOMENTUM))

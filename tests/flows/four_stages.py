@@ -74,7 +74,7 @@ def set_parameters(project: Project, seconds: float, waiting: str = "", seed: in
 
 
 def four_stages(folder: Path) -> Project:
-    """The project in a folder, with stages that do not sleep."""
+    """The project, committed, with stages that do not sleep; collect before left and right, both before last."""
     for path in (ROOT / "stages").glob("*.py"):
         if "\n    command(" not in path.read_text():
             (folder / "stages").mkdir(parents=True, exist_ok=True)

@@ -81,7 +81,7 @@ def write_stages() -> None:
     guidelines = hashlib.sha256(b"Rank.").hexdigest()[:16]
     panel = judge_all(Panel(**PANEL), 5, prompts[:1], answers, sha256("tokenizer.json"), guidelines)
     person = by_a_person(prompts[1], answers["p2"], panel[0])
-    current = frozenset(row["id"] for row in rows)
+    current = {row["id"]: row["text"] for row in rows}
     preferences = [preference(group, current) for group in grouped([person, *panel])]
     write_records(DATA / "rank/preferences.jsonl", preferences)
     write_records(DATA / "rank/people/judgements.jsonl", [person])
@@ -129,6 +129,20 @@ def test_a_prompt_or_preference_names_all_its_judgements(capsys: pytest.CaptureF
 def test_a_judgement_that_rank_left_out_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert trace.run(["--judgement", "h2"]) == 0
     assert "no: rank ran with judges=mixed" in capsys.readouterr().out
+
+
+def test_an_answer_that_was_drawn_again_since_is_of_an_earlier_sample(capsys: pytest.CaptureFixture[str]) -> None:
+    responses = DATA / "sample/responses.parquet"
+    table = pd.read_parquet(responses)
+    sampled = table.set_index("id")["text"].to_dict() | {"p2-0": "Into the lake."}
+    write_table(responses, table.assign(text=table["id"].map(sampled)), RESPONSE_SCHEMA)
+    used = [Judgement.parse(line) for line in (DATA / "rank/people/judgements.jsonl").read_text().splitlines()]
+    write_records(DATA / "rank/preferences.jsonl", [preference(group, sampled) for group in grouped(used)])
+    write_lock(OUTPUTS, READS, PARAMETERS)
+    assert trace.run(["--judgement", "h1"]) == 0
+    shown = capsys.readouterr().out
+    assert "p2-0 'Into the sea.': of an earlier sample, not kept" in shown
+    assert "p2-1 'I do not know.'  seed 11" in shown
 
 
 def test_an_unknown_judgement_is_a_bad_argument() -> None:

@@ -131,8 +131,46 @@ def test_a_stage_that_is_not_there_is_named_with_those_that_are(server: Server, 
     assert "not started: no stage 'pretain'; there are collect, left, right, last" in output
 
 
+@pytest.mark.parametrize("from_stage", [(), ("--from-stage", "right")])
+def test_wrong_parameters_of_all_stages_are_named_before_any_starts(
+    server: Server, project: Project, from_stage: tuple[str, ...]
+) -> None:
+    set_parameters(project, 0, seed=4)
+    project.edit("params.yaml", "left: {seed: 4, seconds: 0,", "left: {sed: 4, seconds: .nan,")
+    project.edit("params.yaml", "last: {seed: 4", "last: {seed: 4.5")
+    began = {path: path.stat().st_mtime_ns for path in project.folder.glob("data/*/lock")}
+    code, output = project.flow(*from_stage, HEADWATER_TRACKING="off")
+    line = output.splitlines()[-1]
+    assert code == 2, output
+    assert line.startswith("pipeline: not started: bad parameters: ")
+    assert line.endswith(". Edit params.yaml.; exit code 2")
+    assert ("left.seed: Field required; left.seconds: Input should be a finite number; left.sed: " in line) == (
+        not from_stage
+    )
+    assert "last.seed: Input should be a valid integer" in line
+    assert {path: path.stat().st_mtime_ns for path in project.folder.glob("data/*/lock")} == began
+    assert server.flow_run()["state_type"] == "FAILED"
+
+
+def test_a_wrong_parameter_is_named_before_what_it_leads_to(server: Server, project: Project) -> None:
+    set_parameters(project, 0, seed=4)
+    project.edit("params.yaml", "collect: {seed: 4, seconds: 0, wait: false, sources: []}", "collect: {sources: 3}")
+    code, output = project.flow(HEADWATER_TRACKING="off")
+    assert code == 2, output
+    assert "collect.seed: Field required" in output.splitlines()[-1]
+    assert "collect.sources: Input should be a valid list" in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("content", ["", "collect", "[collect]"])
+def test_a_file_without_sections_is_a_bad_configuration(server: Server, project: Project, content: str) -> None:
+    (project.folder / "params.yaml").write_text(content)
+    code, output = project.flow(HEADWATER_TRACKING="off")
+    assert code == 2, output
+    assert output.splitlines()[-1].startswith("pipeline: not started: no sections: params.yaml. It holds ")
+
+
 def test_parameters_that_cannot_be_read_are_a_bad_configuration(server: Server, project: Project) -> None:
     (project.folder / "params.yaml").write_text("collect: [")
     code, output = project.flow(HEADWATER_TRACKING="off")
     assert code == 2, output
-    assert output.splitlines()[-1].startswith("pipeline: not started: ")
+    assert output.splitlines()[-1].startswith("pipeline: not started: cannot read parameters: params.yaml. ")

@@ -115,4 +115,4 @@ def test_the_documented_notification_tells_of_failed_and_waiting_runs_and_the_ne
     assert [run["state_name"] for run in (waiting, failed, intact)] == ["Waiting", "Failed", "Completed"]
     texts = wait_for(lambda: Mailbox.received if len(Mailbox.received) == 2 else [])
     assert "Waiting: left waiting: nobody has judged" in texts[0]
-    assert "Failed: right failed: bad parameters" in texts[1]
+    assert "Failed: not started: bad parameters: right." in texts[1]

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from flows.pipeline import run_once
 from flows.server import HOST, PrefectServer, ServerError, answers, free_port, prefect_server, wait_until
 
 
@@ -56,9 +58,31 @@ def test_a_record_that_was_cut_off_is_no_server(tmp_path: Path) -> None:
 
 
 def test_a_server_that_the_user_names_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", "http://example.invalid/api")
-    with prefect_server() as url:
-        assert url == "http://example.invalid/api"
+    """This one says 404 to all: a server may ask for a key first, which is for Prefect to give."""
+    with http.server.HTTPServer((HOST, 0), http.server.SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.handle_request).start()
+        monkeypatch.setenv("PREFECT_API_URL", f"http://{HOST}:{server.server_port}/api")
+        with prefect_server() as url:
+            assert url == f"http://{HOST}:{server.server_port}/api"
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Where something listens and never says a word."""
+    with socket.create_server((HOST, 0)) as silent:
+        yield silent.getsockname()[1]
+
+
+@pytest.mark.parametrize("place", ["http://{host}:{silent}/api", "http://{host}:9/api", "http://x.invalid/api", "x"])
+def test_a_server_that_the_user_names_and_that_does_not_answer_is_one_line(
+    silent_port: int, place: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    url = place.format(host=HOST, silent=silent_port)
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    assert run_once(None, False) == 2
+    (line,) = capfd.readouterr().out.splitlines()
+    assert line.startswith(f"pipeline: PREFECT_API_URL does not answer: {url}: ")
+    assert line.endswith("unset PREFECT_API_URL for this checkout's own.; exit code 2")
 
 
 def test_marks_of_dead_users_do_not_keep_a_server_up(tmp_path: Path) -> None:

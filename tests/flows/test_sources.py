@@ -100,7 +100,12 @@ def test_a_missing_package_is_named():
     ("parameters", "words"),
     [
         ("collect: [", "cannot read parameters: params.yaml"),
+        ("", "section missing: params.yaml: collect.sources"),
+        ("[collect]", "section missing: params.yaml: collect.sources"),
         ("clean: {}", "section missing: params.yaml: collect.sources"),
+        ("collect: {sources: }", "no source: None"),
+        ("collect: {sources: click}", "no source: click"),
+        ("collect: {sources: [{packages: 3}]}", "cannot list a source: 'int' object is not iterable"),
         ("collect: {sources: [{name: n, pth: p}]}", "no source: {'name': 'n', 'pth': 'p'}"),
         ("collect: {sources: [{path: p}]}", "source without 'name'"),
         ("collect: {sources: [{packages: [no-such-package]}]}", "package not installed: no-such-package"),
@@ -119,6 +124,17 @@ def test_what_cannot_be_listed_is_one_line_and_a_configuration_error(tmp_path, m
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"sources: {words}")
     assert not (tmp_path / "data").exists()
+
+
+def test_hashes_that_were_cut_off_are_made_anew(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("collect: {sources: [{name: notes, path: notes}]}")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.txt").write_text("Ay")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/file_hashes.json").write_text('{"/a": [1, ')
+    main()
+    assert json.loads((tmp_path / "data/file_hashes.json").read_text()).keys() == {str(tmp_path / "notes/a.txt")}
 
 
 def test_a_file_that_cannot_be_read_is_recorded_as_such(tmp_path):

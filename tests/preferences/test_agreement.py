@@ -51,6 +51,10 @@ def test_alpha_is_one_for_equal_ratings_and_undefined_for_one_value():
     assert math.isnan(krippendorff_alpha(np.array([[3.0, 3.0], [3.0, 3.0]])))
 
 
+def test_alpha_of_answers_that_nobody_rated_is_undefined():
+    assert math.isnan(krippendorff_alpha(np.full((2, 3), np.nan)))
+
+
 def test_tau_b_equals_scipy():
     draw = np.random.default_rng(0)
     for _ in range(20):

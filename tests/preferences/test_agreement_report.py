@@ -6,7 +6,7 @@ import pytest
 
 from stages.preferences.aggregation import grouped
 from stages.preferences.agreement_report import agreement_report
-from stages.preferences.records import Judgement, Ratings
+from stages.preferences.records import AXES, Judgement, Ratings
 from tests import specimens
 
 
@@ -26,7 +26,7 @@ def test_figures_of_two_judges():
             judgement("anna", "q", (1, 2, 2), (1, 3, 3)),
         ]
     )
-    report = agreement_report(groups, frozenset("ab"), 50, 0.95)
+    report = agreement_report(groups, {"a": "a", "b": "bb"}, 50, 0.95)
     assert (report["judgements"], report["prompts"], report["judges"]) == (3, 2, 2)
     assert report["simulated_share"] == pytest.approx(1 / 3, abs=1e-4)
     assert report["current_sample_share"] == 0.0
@@ -40,8 +40,18 @@ def test_figures_of_two_judges():
     assert [entry["judgements"] for entry in report["annotators"]] == [2, 1]
 
 
+@pytest.mark.filterwarnings("error")
+def test_answers_that_nobody_rated_are_ranked_all_the_same():
+    unrated = Ratings(helpfulness=None, accuracy=None, tone=None, safety=None)
+    one = judgement("anna", "p", (1, 2), (5, 4)).model_copy(update={"ratings": (unrated, unrated)})
+    report = agreement_report(grouped([one]), {}, 20, 0.95)
+    assert report["alpha"] == dict.fromkeys(AXES)
+    assert report["ratings_against_ranks"]["value"] is None
+    assert "NaN" not in json.dumps(report)
+
+
 def test_one_judge_alone_gives_nulls_and_valid_json():
-    report = agreement_report(grouped([judgement("anna", "p", (1, 2), (5, 4))]), frozenset(), 20, 0.95)
+    report = agreement_report(grouped([judgement("anna", "p", (1, 2), (5, 4))]), {}, 20, 0.95)
     assert report["pairwise_agreement"]["value"] is None
     assert report["ceiling"] is None
     assert "NaN" not in json.dumps(report)

@@ -44,6 +44,8 @@ def test_prompts_are_never_torn_apart():
 def test_answers_that_cannot_fit_are_an_error_that_names_the_remedy():
     with pytest.raises(StageError, match="micro_batch_rows"):
         list(fitting_groups([comparison(9, 9, 9)], rows=2, context_length=10))
+    with pytest.raises(StageError, match="do not fit"):
+        list(fitting_groups([comparison(2, 2), comparison(9, 9, 9)], rows=2, context_length=10))
 
 
 def test_every_epoch_reads_every_prompt_once():

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pydantic import Field
 
+from stages.errors import ExitCode, StageError
 from stages.model.generation import generate
 from stages.model.transformer import Transformer
 from stages.parameters import Section
@@ -78,8 +79,14 @@ def continuable(documents: Sequence[np.ndarray], settings: Verbatim) -> list[np.
 def continues_verbatim(
     model: Transformer, documents: Sequence[np.ndarray], settings: Verbatim, tokenizer: Tokenizer, batch_size: int
 ) -> list[bool]:
-    """Whether greedy writing after the beginning of each document gives what follows there."""
+    """Whether greedy writing after the beginning of each document gives what follows there.
+
+    StageError if the model cannot read so much.
+    """
     given, length = settings.prefix_tokens, settings.tokens
+    if given + length > model.config.context_length:
+        where = f"probe.verbatim: {given + length} tokens in a context of {model.config.context_length}"
+        raise StageError(ExitCode.CONFIGURATION, "does not fit into the context", where, "Lower one of the two.")
     written = generate(
         model,
         [document[:given].tolist() for document in documents],

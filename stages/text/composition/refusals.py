@@ -46,9 +46,9 @@ CUE_SHARE = 0.7
 class HeldOutCategories(Section):
     """How many refusal categories are kept from every training part."""
 
-    validation: int = Field(ge=0)
+    validation: int = Field(ge=0, le=len(CATEGORIES))
     """Categories; for choosing."""
-    test: int = Field(ge=0)
+    test: int = Field(ge=0, le=len(CATEGORIES))
     """Categories; for reporting."""
 
 

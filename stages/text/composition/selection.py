@@ -45,6 +45,13 @@ def repeated(items: Iterable[Item], times: int) -> Iterator[tuple[Item, int]]:
             yield item, number
 
 
+def some(counts: dict[str, int]) -> dict[str, int]:
+    """The counts, which may not all be 0: nothing is in proportion to them."""
+    if not any(counts.values()):
+        raise ValueError("asks for none at all")
+    return counts
+
+
 def apportion(total: int, weights: dict[str, int]) -> dict[str, int]:
     """Shares of `total` in proportion to `weights`, by largest remainder; they add up to `total`."""
     whole = sum(weights.values())

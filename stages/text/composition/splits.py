@@ -44,6 +44,13 @@ def whole(shares: Shares) -> Shares:
     return shares
 
 
+def partial(shares: Shares) -> Shares:
+    """The shares, which must leave something of the whole."""
+    if sum(shares.values()) >= 1:
+        raise ValueError(f"sums to {sum(shares.values()):.4g} and must stay below 1: the rest trains")
+    return shares
+
+
 def version_order(version: str) -> Version:
     """A version as numbers, so that 1.10 follows 1.9; trailing zeros do not count. Empty if it states no number."""
     stated = re.match(r"v?(\d+(?:\.\d+)*)", version.strip())

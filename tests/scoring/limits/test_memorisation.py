@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from stages.errors import ExitCode, StageError
 from stages.model.generation import generate
 from stages.scoring.limits.memorisation import (
     Verbatim,
@@ -51,6 +52,13 @@ def test_only_documents_that_are_long_enough_are_continued():
     settings = Verbatim(prefix_tokens=2, tokens=3, documents=2)
     documents = [np.zeros(length) for length in (4, 5, 6, 7)]
     assert [len(one) for one in continuable(documents, settings)] == [5, 6]
+
+
+def test_more_tokens_than_the_context_holds_are_refused(model, tokenizer):
+    settings = Verbatim(prefix_tokens=model.config.context_length, tokens=1, documents=1)
+    with pytest.raises(StageError, match=r"probe\.verbatim: \d+ tokens in a context of ") as caught:
+        continues_verbatim(model, [np.zeros(100, dtype=np.int64)], settings, tokenizer, 1)
+    assert caught.value.code == ExitCode.CONFIGURATION
 
 
 def test_a_document_that_the_model_would_write_itself_counts_as_verbatim(model, tokenizer):

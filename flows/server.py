@@ -158,6 +158,15 @@ class PrefectServer:
         wait_until(lambda: answers(url + "/health"), process, self.log)
         return url
 
+    def _start_where_free(self) -> str:
+        port = free_port(PREFECT_PORT)
+        try:
+            return self._start(port)
+        except ServerError:
+            if free_port(port) == port:
+                raise
+            return self._start(free_port(0))  # another checkout's server was there first
+
     def _keep_up(self, url: str, left: threading.Event) -> None:
         """Start a server that has ended again under the same address, until `left`: Prefect asks again for a minute."""
         port = urllib.parse.urlsplit(url).port
@@ -182,7 +191,7 @@ class PrefectServer:
         """The server's API address for the body: the one that runs, or one that is started for it."""
         with self._alone():
             running = self._running()
-            url = running[0] if running else self._start(free_port(PREFECT_PORT))
+            url = running[0] if running else self._start_where_free()
             mark = self.users / str(os.getpid())
             mark.touch()
         left = threading.Event()

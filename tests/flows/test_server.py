@@ -85,6 +85,28 @@ def test_a_server_that_the_user_names_and_that_does_not_answer_is_one_line(
     assert line.endswith("unset PREFECT_API_URL for this checkout's own.; exit code 2")
 
 
+def test_a_port_that_another_server_takes_meanwhile_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        taken = other.getsockname()[1]
+        tried: list[int] = []
+
+        def start(server: PrefectServer, port: int) -> str:
+            tried.append(port)
+            if len(tried) == 1:
+                raise ServerError("address already in use")
+            return f"http://{HOST}:{port}/api"
+
+        # As if it had been free when it was looked at.
+        monkeypatch.setattr(PrefectServer, "_start", start)
+        monkeypatch.setattr("flows.server.free_port", lambda port: free_port(port) if tried else taken)
+        assert PrefectServer(tmp_path)._start_where_free() == f"http://{HOST}:{tried[1]}/api"
+        assert tried[0] == taken
+        assert tried[1] != taken
+
+
 def test_marks_of_dead_users_do_not_keep_a_server_up(tmp_path: Path) -> None:
     server = PrefectServer(tmp_path)
     (server.users / "999999999").touch()

@@ -274,11 +274,16 @@ def run_once(from_stage: str | None, force: bool) -> int:
     return code
 
 
-def serve(cron: str) -> None:
-    """Serve the flow on a schedule, one run at a time, until Ctrl-C."""
-    with prefect_server() as url, temporary_settings({PREFECT_API_URL: url}):
-        print(f"schedule: {cron}; runs are shown at {url.removesuffix('/api')}/deployments", flush=True)
-        pipeline.serve(name="pipeline", cron=cron, limit=1, parameters={"from_stage": None, "force": False})
+def serve(cron: str) -> int:
+    """Serve the flow on a schedule, one run at a time, until Ctrl-C; the exit code."""
+    try:
+        with prefect_server() as url, temporary_settings({PREFECT_API_URL: url}):
+            print(f"schedule: {cron}; runs are shown at {url.removesuffix('/api')}/deployments", flush=True)
+            pipeline.serve(name="pipeline", cron=cron, limit=1, parameters={"from_stage": None, "force": False})
+    except ServerError as failure:
+        print(f"schedule: {failure}", file=sys.stderr)
+        return CONFIGURATION
+    return 0
 
 
 def main() -> None:
@@ -293,8 +298,7 @@ def main() -> None:
     schedule.add_argument("--cron", default="0 3 * * *", help="when, in cron's five fields (default: %(default)s)")
     options = parser.parse_args()
     if options.command == "serve":
-        serve(options.cron)
-        return
+        sys.exit(serve(options.cron))
     # MLflow takes seconds to load, and so does the server to start: side by side.
     threading.Thread(target=import_module, args=("mlflow",), daemon=True).start()
     sys.exit(run_once(options.from_stage, options.force))

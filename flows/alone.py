@@ -36,14 +36,17 @@ class Begun:
     groups: tuple[Group, ...] = ()
 
     @classmethod
-    def read(cls, record: Path) -> "Begun":
-        """What a run has noted down."""
-        content = json.loads(record.read_text())
-        return cls(**content | {"groups": tuple(Group(**group) for group in content["groups"])})
+    def read(cls, record: Path) -> "Begun | None":
+        """What a run has noted down; None for no record, or one that a crash of the machine has cut off."""
+        try:
+            content = json.loads(record.read_text())
+            return cls(**content | {"groups": tuple(Group(**group) for group in content["groups"])})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
 
 class Occupancy:
-    """The run of the flow that is at work; what it begins is on disk before it has an effect."""
+    """The run of the flow that is at work; what it begins stands in a file, for the case that it is killed."""
 
     def __init__(self, record: Path, begun: Begun) -> None:
         self._record = record
@@ -53,7 +56,10 @@ class Occupancy:
 
     def _write(self) -> None:
         temporary = self._record.with_suffix(".partial")
-        temporary.write_text(json.dumps(asdict(self._begun)))
+        with temporary.open("w") as file:
+            json.dump(asdict(self._begun), file)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(self._record)
 
     def note_group(self, group: Group) -> None:
@@ -97,14 +103,18 @@ def alone(home: Path, flow_run: str) -> Iterator[Occupancy]:
     """Keep other runs of the flow out for the body; AlreadyRunningError while there is one."""
     home.mkdir(parents=True, exist_ok=True)
     record = home / "flow.json"
-    with (home / "flow.lock").open("w") as file:
+    with (home / "flow.lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = f"process {Begun.read(record).process}" if record.is_file() else "another process"
-            raise AlreadyRunningError(f"{holder} runs the flow here: wait until it ends, or stop it") from None
-        if record.is_file():
-            end_left_behind(Begun.read(record))
+            file.seek(0)
+            holder = file.read()
+            raise AlreadyRunningError(f"process {holder} runs the flow here: wait until it ends, or stop it") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        if left_behind := Begun.read(record):
+            end_left_behind(left_behind)
         occupancy = Occupancy(record, Begun(os.getpid(), flow_run))
         try:
             yield occupancy

@@ -36,9 +36,9 @@ from flows.alone import AlreadyRunningError, Occupancy, alone
 from flows.graph import Graph, UnknownStageError, read_graph
 from flows.parameters import wrong_parameters
 from flows.record import headline, read_figures, stamp, write_record
-from flows.reproduction import CONFIGURATION, GO_ON, INTERRUPTED, Outcome, Reproducer, stale_stages
+from flows.reproduction import CONFIGURATION, FAILED, GO_ON, INTERRUPTED, Outcome, Reproducer, stale_stages
 from flows.server import ServerError, prefect_server
-from flows.tracking import ParentRun, parent_run
+from flows.tracking import ParentRun, close_killed, is_tracked, parent_run
 
 RUNS = Path("runs")
 REPORT = Path("data/report/index.html")
@@ -73,8 +73,11 @@ class Run:
 
     def bring_up_to_date(self, stage: str) -> Outcome:
         """Reproduce a stage unless DVC has said that it and all before it are fresh."""
-        is_fresh = stage not in self.to_run
-        outcome = Outcome(stage, "cached") if is_fresh else self.reproducer.reproduce(stage, self.force)
+        try:
+            is_fresh = stage not in self.to_run
+            outcome = Outcome(stage, "cached") if is_fresh else self.reproducer.reproduce(stage, self.force)
+        except Exception as error:
+            outcome = Outcome(stage, "failed", FAILED, f"{type(error).__name__}: {error}")
         self._ended[stage] = outcome
         return outcome
 
@@ -86,7 +89,9 @@ class Run:
     @property
     def failure(self) -> Outcome | None:
         """The first stage, in running order, that did not give its output."""
-        return next((outcome for outcome in self.outcomes if not outcome.is_done), None)
+        lost = "its task has left no result; Prefect's page may say why"
+        ended = (self._ended.get(stage) or Outcome(stage, "failed", FAILED, lost) for stage in self.stages)
+        return next((outcome for outcome in ended if not outcome.is_done), None)
 
 
 def final_state(outcome: Outcome) -> State[Any]:
@@ -103,6 +108,16 @@ def write_sources() -> None:
     sources.update()
 
 
+def leave_table(outcomes: list[Outcome], key: str) -> None:
+    """Leave headline figures on Prefect's page; the run does not depend on it."""
+    stages = [outcome.stage for outcome in outcomes]
+    figures = headline(outcomes, read_figures(stages, "metrics.json"), read_figures(stages, "timings.json"))
+    try:
+        create_markdown_artifact(figures, key=key)
+    except Exception as error:
+        print(f"WARNING: Prefect has no table {key}: {type(error).__name__}: {error}", file=sys.stderr)
+
+
 def stage_task(run: Run) -> Task[[str], State[Any]]:
     """The task that brings one stage of `run` up to date."""
 
@@ -114,11 +129,15 @@ def stage_task(run: Run) -> Task[[str], State[Any]]:
         print(line + "\n", end="", flush=True)  # in one write: stages end side by side
         get_run_logger().info(line)
         if outcome.state == "ran":
-            metrics, timings = read_figures([stage], "metrics.json"), read_figures([stage], "timings.json")
-            create_markdown_artifact(headline([outcome], metrics, timings), key=stage.replace("_", "-"))
+            leave_table([outcome], key=stage.replace("_", "-"))
         return final_state(outcome)
 
     return bring_up_to_date
+
+
+def heard_requests() -> list[signal.Signals]:
+    """The requests to end that this process does not ignore, as it does a closed terminal under nohup."""
+    return [number for number in REQUESTS_TO_END if signal.getsignal(number) not in (signal.SIG_IGN, None)]
 
 
 @contextlib.contextmanager
@@ -130,13 +149,19 @@ def stopping(reproducer: Reproducer) -> Iterator[None]:
     """
     left = threading.Event()
 
-    def watch() -> None:
-        with get_client(sync_client=True) as client:
-            while not left.wait(CANCEL_POLL_SECONDS):
+    def is_cancelled() -> bool:
+        try:
+            with get_client(sync_client=True) as client:
                 state = client.read_flow_run(flow_run_id).state
-                if state and (state.is_cancelling() or state.is_cancelled()):
-                    reproducer.stop()
-                    return
+        except Exception:  # the server is away: it may be starting again
+            return False
+        return state is not None and (state.is_cancelling() or state.is_cancelled())
+
+    def watch() -> None:
+        while not left.wait(CANCEL_POLL_SECONDS):
+            if is_cancelled():
+                reproducer.stop()
+                return
 
     def interrupt(number: int, frame: Any) -> None:
         threading.Thread(target=reproducer.stop).start()
@@ -145,7 +170,7 @@ def stopping(reproducer: Reproducer) -> Iterator[None]:
     # A new thread does not inherit the settings that name the server.
     threading.Thread(target=contextvars.copy_context().run, args=(watch,), daemon=True).start()
     is_main = threading.current_thread() is threading.main_thread()
-    previous = {number: signal.signal(number, interrupt) for number in REQUESTS_TO_END} if is_main else {}
+    previous = {number: signal.signal(number, interrupt) for number in heard_requests()} if is_main else {}
     try:
         yield
     except BaseException:
@@ -183,8 +208,7 @@ def settle() -> None:
 
 def conclude(run: Run, tracked: ParentRun | None) -> None:
     """Leave the headline table and, where something ran to the end, the stamped report."""
-    metrics, timings = read_figures(run.stages, "metrics.json"), read_figures(run.stages, "timings.json")
-    create_markdown_artifact(headline(run.outcomes, metrics, timings), key="headline", description="Every stage")
+    leave_table(run.outcomes, key="headline")
     has_run = any(outcome.state == "ran" for outcome in run.outcomes)
     if run.failure is None and has_run and REPORT.is_file():
         page = write_record(RUNS, stamp(datetime.now().astimezone()), run.outcomes, REPORT)
@@ -193,9 +217,9 @@ def conclude(run: Run, tracked: ParentRun | None) -> None:
             tracked.keep(page)
     if tracked:
         stages = {outcome.stage for outcome in run.outcomes if outcome.state == "ran"}
-        tracked.finish(metrics, stages, failed=run.failure is not None)
-        if run.failure is None and registry.STAGE in run.stages:
-            registry.register_run(tracked.id)
+        tracked.finish(read_figures(run.stages, "metrics.json"), stages, failed=run.failure is not None)
+    if run.failure is None and registry.STAGE in run.stages and is_tracked():
+        registry.register_run(tracked.id if tracked else None)
 
 
 STAGES_AS_THREADS: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_STAGES)
@@ -214,13 +238,18 @@ def not_started(why: str) -> State[Any]:
 
 def carry_out(run: Run) -> State[Any]:
     """Bring the stages up to date; the final state of the flow."""
-    with stopping(run.reproducer):
-        tracked = parent_run(flow_run.id) if run.to_run else None
+    tracked = parent_run(flow_run.id) if run.to_run else None
+    try:
         if tracked:
             run.occupancy.note_tracked_run(tracked.id)
-        bring_all_up_to_date(run)
-    settle()
-    conclude(run, tracked)
+        with stopping(run.reproducer):
+            bring_all_up_to_date(run)
+        settle()
+        conclude(run, tracked)
+    except BaseException:
+        if tracked:
+            close_killed(tracked.id)
+        raise
     if run.reproducer.is_stopped:
         return Cancelled(message=f"interrupted. {GO_ON}")
     if run.failure:
@@ -299,6 +328,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.command == "serve":
         sys.exit(serve(options.cron))
+    for number in heard_requests():
+        signal.signal(number, signal.default_int_handler)
     # MLflow takes seconds to load, and so does the server to start: side by side.
     threading.Thread(target=import_module, args=("mlflow",), daemon=True).start()
     sys.exit(run_once(options.from_stage, options.force))

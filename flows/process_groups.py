@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psutil
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 8.0
+"""With the seconds until a cancel is seen, within ten."""
+KILL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,12 @@ class Group:
 def end(groups: Iterable[Group], patience: float = STOP_SECONDS) -> None:
     """Interrupt the groups as Ctrl-C would; kill what has not ended after `patience` seconds."""
     left = [group for group in groups if group.members()]
-    for group in left:
-        _signal(group, signal.SIGINT)
-    deadline = time.monotonic() + patience
-    while (left := [group for group in left if group.members()]) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    for group in left:
-        _signal(group, signal.SIGKILL)
+    for number, seconds in ((signal.SIGINT, patience), (signal.SIGKILL, KILL_SECONDS)):
+        for group in left:
+            _signal(group, number)
+        deadline = time.monotonic() + seconds
+        while (left := [group for group in left if group.members()]) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
 
 def _signal(group: Group, number: signal.Signals) -> None:

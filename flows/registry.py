@@ -22,8 +22,8 @@ from flows.record import text
 from flows.server import HOST, free_port
 from flows.tracking import is_tracked
 from stages.errors import ExitCode, StageError
-from stages.tracking.entries import git_tags
-from stages.tracking.store import open_store
+from stages.tracking.entries import git_tags, reason
+from stages.tracking.store import StoreError, open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,7 +54,7 @@ def one_line_errors() -> Iterator[None]:
     """Give every error that a user can cause in the body its exit code."""
     try:
         yield
-    except UnknownError as error:
+    except (UnknownError, StoreError) as error:
         raise RegistryError(ExitCode.CONFIGURATION, str(error)) from error
     except StageError as error:
         raise RegistryError(error.code, str(error)) from error
@@ -214,7 +214,7 @@ def check_rule() -> None:
             read_rule()
 
 
-def register_run(run_id: str) -> None:
+def register_run(run_id: str | None) -> None:
     """Register what a pipeline's run has exported, and say so; RegistryError where the user must mend something.
 
     A failure of MLflow is one loud line and never the pipeline's.
@@ -225,9 +225,7 @@ def register_run(run_id: str) -> None:
     except RegistryError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        remedy = "`python -m flows.registry register` tries again"
-        print(f"WARNING: the model is not registered; {remedy}: {type(error).__name__}: {reason}", file=sys.stderr)
+        print(f"WARNING: the model is not registered; the next run tries again: {reason(error)}", file=sys.stderr)
 
 
 def main() -> None:

@@ -98,7 +98,7 @@ def judge(stage: str, dvc_code: int, before: Traces, seconds: float) -> Outcome:
 class Reproducer:
     """Runs DVC for stages, at most `at_once` side by side, until `stop` is called; DVC's own words go to `logs`.
 
-    `note` is told of every process group before its stage is at work.
+    `note` is told of every process group once it is there.
     """
 
     logs: Path
@@ -106,6 +106,7 @@ class Reproducer:
     at_once: int = 2
     _groups: set[Group] = field(default_factory=set)
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _stopping: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._room = threading.BoundedSemaphore(self.at_once)
@@ -125,11 +126,16 @@ class Reproducer:
             process = self._start(dvc_command("--wait-for-lock", "repro", "--single-item", *options, stage), stage)
             group = Group.led_by(process.pid)
             self._groups.add(group)
-            self.note(group)
             try:
+                self.note(group)
+                if self.is_stopped:  # since it was looked at
+                    end([group])
                 code = process.wait()
                 if code < 0:  # DVC was killed: nobody would record what its stage goes on to write
                     end([group])
+            except BaseException:
+                end([group])
+                raise
             finally:
                 self._groups.discard(group)
             if self.is_stopped and code != 0:
@@ -145,6 +151,8 @@ class Reproducer:
             )
 
     def stop(self) -> None:
-        """End DVC and the stages, which save what they can."""
-        self._stopped.set()
-        end(list(self._groups))
+        """End DVC and the stages, which save what they can; asked for again, it does not disturb them in that."""
+        with self._stopping:
+            if not self.is_stopped:
+                self._stopped.set()
+                end(list(self._groups))

@@ -128,9 +128,9 @@ class PrefectServer:
             content = json.loads(self.record.read_text())
             process = psutil.Process(content["pid"])
             is_same = abs(process.create_time() - content["started"]) < 2
+            is_alive = is_same and process.status() != psutil.STATUS_ZOMBIE
         except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):  # none, or a record that was cut off
             return None
-        is_alive = is_same and process.status() != psutil.STATUS_ZOMBIE
         return (content["url"], process) if is_alive else None
 
     def _running(self) -> tuple[str, psutil.Process] | None:

@@ -59,13 +59,14 @@ def _try_lock(file: TextIO) -> bool:
 
 
 def _clear(path: Path, file: TextIO) -> None:
-    """Stop a holder that DVC has left behind; refuse to go on beside any other."""
+    """Stop a holder that DVC has left behind; refuse to go on beside any other that lives."""
     holder = Holder.read(path.read_text())
     process = holder and holder.process.find()
-    if holder and process and holder.is_left_behind:
+    if process and holder and holder.is_left_behind:
         stop(process)
-        if _try_lock(file):
-            return
+        process = None
+    if holder and process is None and _try_lock(file):
+        return
     raise StageError(
         ExitCode.CONFIGURATION,
         "the stage is already running",

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 EXPERIMENT = "headwater"
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlartifacts"
+PLACES = (
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
+"""Where the database holds absolute paths of artifacts."""
 BUSY_SECONDS = 60.0
 """How long another process may hold the database."""
 
@@ -34,7 +40,7 @@ def database(uri: str) -> Path | None:
 
 
 def follow_move(file: Path, recorded: str) -> None:
-    """Let the runs of a database that was moved lead to the artifacts beside it, and not to `recorded`.
+    """Let runs and models of a database that was moved lead to the artifacts beside it, and not to `recorded`.
 
     MLflow keeps absolute paths: runs would go on to be written into the folder that the checkout was copied from.
     """
@@ -42,11 +48,12 @@ def follow_move(file: Path, recorded: str) -> None:
     if recorded == beside or not recorded.endswith(f"/{ARTIFACTS}") or "://" in recorded:
         return  # where it was, or a place that the user has chosen
     with contextlib.closing(sqlite3.connect(file, timeout=BUSY_SECONDS)) as connection, connection:
-        connection.execute(
-            "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, length(?) + 1)"
-            " WHERE substr(artifact_uri, 1, length(?) + 1) = ? || '/'",
-            (beside, recorded, recorded, recorded),
-        )
+        for table, column in PLACES:
+            connection.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, length(?) + 1)"
+                f" WHERE substr({column}, 1, length(?) + 1) = ? || '/'",
+                (beside, recorded, recorded, recorded),
+            )
         connection.execute("UPDATE experiments SET artifact_location = ? WHERE name = ?", (beside, EXPERIMENT))
 
 

@@ -146,9 +146,10 @@ def system_point(process: psutil.Process, started: float) -> Point | None:
 
 
 def read(lines: TextIO, messages: "queue.SimpleQueue[Message | None]") -> None:
-    """Pass on each line's message, then None."""
-    for line in lines:
-        messages.put(unpack(line))
+    """Pass on each line's message, then None; a stage that is killed may leave half a line."""
+    with contextlib.suppress(ValueError):
+        for line in lines:
+            messages.put(unpack(line))
     messages.put(None)
 
 

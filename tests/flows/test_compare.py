@@ -30,7 +30,7 @@ from stages.tracking.run import StageRun
 
 name, source, output = sys.argv[1:]
 section = YAML(typ="safe").load(Path("params.yaml"))[name]
-run = StageRun(Begin(name, section, [source], os.getpid()))
+run = StageRun(Begin(name, section, [source], os.getpid(), f"data/{name}/tracking.json", ""))
 result = section["times"] * len(Path(source).read_text())
 if section["times"] == 0:
     sys.exit("nothing to write")

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from flows.process_groups import Group, end
@@ -39,7 +38,6 @@ def test_a_killed_leader_leaves_members_that_are_found_and_ended() -> None:
     leader.wait()
     assert [member.pid for member in group.members()] == [int(child)]
     end([group], patience=0.3)
-    psutil.wait_procs([psutil.Process(int(child))] if psutil.pid_exists(int(child)) else [], timeout=10)
     assert group.members() == []
 
 

@@ -1,6 +1,8 @@
 """A stage's run in a real MLflow store, through the tracking process."""
 
+import io
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -17,7 +19,7 @@ from stages.tracking.entries import flatten, recorded_hashes
 from stages.tracking.messages import Begin, End, Message, Point, pack, unpack
 from stages.tracking.run import StageRun, small_files
 from stages.tracking.store import open_store
-from stages.tracking.writer import input_hashes
+from stages.tracking.writer import input_hashes, read
 
 BEGIN = Begin(
     stage="clean",
@@ -143,6 +145,13 @@ def test_the_run_of_a_killed_stage_is_closed_as_killed(store: tuple[MlflowClient
     written = only_run(store, "killed")
     assert written.info.status == "KILLED"
     assert written.data.metrics == {"loss": 1.0}
+
+
+def test_half_a_line_of_a_killed_stage_ends_its_run() -> None:
+    messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+    point = Point({"loss": 1.0}, 0, 1)
+    read(io.StringIO(pack(point) + pack(point)[:20]), messages)
+    assert (messages.get(timeout=1), messages.get(timeout=1)) == (point, None)
 
 
 def test_a_stage_that_goes_on_goes_on_with_its_run(store: tuple[MlflowClient, str]) -> None:

@@ -36,6 +36,9 @@ def test_in_a_moved_checkout_runs_old_and_new_keep_their_files_there(
     client, experiment = open_store()
     old = client.create_run(experiment).info.run_id
     kept(client, old, before)
+    model = client.create_logged_model(experiment, "model", old).model_id
+    client.create_registered_model("model")
+    client.create_model_version("model", f"models:/{model}", old, model_id=model)
     shutil.copytree(before, after)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{after}/mlflow.db")
     client, experiment = open_store()
@@ -43,6 +46,8 @@ def test_in_a_moved_checkout_runs_old_and_new_keep_their_files_there(
     name = kept(client, new, after)
     assert (after / "mlartifacts" / new / "artifacts" / name).read_text() == "after"
     assert [folder.name for folder in (before / "mlartifacts").iterdir()] == [old]
+    assert client.get_logged_model(model).artifact_location.startswith(f"{after}/")
+    assert client.get_model_version_download_uri("model", "1").startswith(f"{after}/")
     shutil.rmtree(before)
     assert [file.path for file in client.list_artifacts(old)] == [name]
 

@@ -232,5 +232,6 @@ def command(name: str, run: Run) -> None:
     """Run the stage `name` as its command line says, and exit with the code of how it ended."""
     paths = vars(parser(name, run).parse_args())
     resume_from = paths.pop("resume_from", None)
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a process in the background would ignore the first
+        signal.signal(number, interrupt)
     sys.exit(perform(name, run, paths, resume_from).code)

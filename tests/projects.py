@@ -4,6 +4,7 @@ import http
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,12 @@ TOOLS = Path(sys.executable).parent
 SHARED_CACHES = {"TORCHINDUCTOR_CACHE_DIR"}
 # Ours belong to the checkout that the tests run in; a copy has to set its own.
 NOT_INHERITED = set(environment.variables()) - SHARED_CACHES | {"PREFECT_API_URL", "PYTEST_CURRENT_TEST"}
+
+
+def hear_requests_to_end() -> None:
+    """Take back what a test run in the background ignores, and would hand on: Ctrl-C and a closed terminal."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=hear_requests_to_end,
         )
 
     def run(self, *command: str, **variables: str) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flows.process_groups import Group, end
+from tests.projects import hear_requests_to_end
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 PAIR = f"""
@@ -21,7 +22,10 @@ child.wait()
 
 def start(code: str) -> tuple[subprocess.Popen[str], str]:
     """A process that leads a group, and the first line that it prints."""
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_requests_to_end
+    )
     assert process.stdout is not None
     return process, process.stdout.readline()
 

@@ -136,15 +136,17 @@ def configured() -> list[dict[str, Any]]:
     except (KeyError, TypeError) as error:
         raise SourcesError(f"section missing: {PARAMETERS}: collect.sources. Copy it back.") from error
     entries = sources if isinstance(sources, list) else [sources]
+    for entry in entries:  # first of all: every other complaint repeats the entry
+        values = entry if isinstance(entry, dict) else {"name": None, "": entry}
+        if any(_PASSWORD.search(str(value)) for value in values.values()):
+            name = values.get("name")
+            raise SourcesError(
+                f"password in an address: source {name}. Git, dvc.lock and MLflow keep {PARAMETERS}: "
+                "give it in fsspec's own settings (~/.config/fsspec or FSSPEC_ variables)."
+            )
     broken = [entry for entry in entries if not isinstance(entry, dict) or not FORMS.intersection(entry)]
     if broken:
         raise SourcesError(f"no source: {broken[0]}. Give each of collect.sources one of {', '.join(sorted(FORMS))}.")
-    for entry in sources:
-        if any(_PASSWORD.search(str(value)) for value in entry.values()):
-            raise SourcesError(
-                f"password in an address: source {entry.get('name')}. Git, dvc.lock and MLflow keep {PARAMETERS}: "
-                "give it in fsspec's own settings (~/.config/fsspec or FSSPEC_ variables)."
-            )
     return sources
 
 

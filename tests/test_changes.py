@@ -9,6 +9,8 @@ from ruamel.yaml import YAML
 from tests.flows.four_stages import four_stages, set_parameters, wait_for_start
 from tests.projects import Project
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 2
 
 

@@ -44,7 +44,9 @@ def test_from_a_stage_on_with_force_runs_it_and_what_lies_behind(server: Server,
     assert server.states() == {"right": "Ran", "last": "Ran"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_ctrl_c_a_request_to_end_and_a_closed_terminal_end_the_stages_with_130(
     server: Server, project: Project, number: signal.Signals
 ) -> None:
@@ -69,6 +71,7 @@ def test_a_cancel_from_the_page_ends_the_stages(server: Server, project: Project
     assert server.flow_run()["state_type"] == "CANCELLED"
 
 
+@pytest.mark.slow
 def test_a_cancel_from_the_page_ends_the_stages_of_a_served_run(server: Server, project: Project) -> None:
     set_parameters(project, 1000, seed=4)
     serving = project.start("python", "-m", "flows.pipeline", "serve", "--cron", "0 3 1 1 *", HEADWATER_TRACKING="off")
@@ -85,6 +88,7 @@ def test_a_cancel_from_the_page_ends_the_stages_of_a_served_run(server: Server, 
     assert "runs are shown at" in output
 
 
+@pytest.mark.slow
 def test_a_second_run_beside_the_first_is_refused_and_the_first_goes_on(server: Server, project: Project) -> None:
     flow = start_a_long_flow(project, seed=5)
     first = server.flow_run()["id"]
@@ -161,7 +165,9 @@ def test_a_wrong_parameter_is_named_before_what_it_leads_to(server: Server, proj
     assert "collect.sources: Input should be a valid list" in output.splitlines()[-1]
 
 
-@pytest.mark.parametrize("content", ["", "collect", "[collect]"])
+@pytest.mark.parametrize(
+    "content", ["", *(pytest.param(one, marks=pytest.mark.slow) for one in ("collect", "[collect]"))]
+)
 def test_a_file_without_sections_is_a_bad_configuration(server: Server, project: Project, content: str) -> None:
     (project.folder / "params.yaml").write_text(content)
     code, output = project.flow(HEADWATER_TRACKING="off")

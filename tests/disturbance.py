@@ -98,18 +98,19 @@ class Disturbed:
 
     @contextlib.contextmanager
     def pipeline_up_to(self, stage: str) -> Iterator[None]:
-        """Leave what reads from `stage` out of dvc.yaml for the body, so that the flow runs that stage alone."""
-        path = self.project.folder / "dvc.yaml"
-        whole, yaml = path.read_text(), YAML(typ="safe", pure=True)
-        content = yaml.load(whole)
-        for later in read_graph(path).behind(stage)[1:]:
-            del content["stages"][later]
-        with path.open("w") as file:
-            yaml.dump(content, file)
+        """Leave what reads from `stage` out of both files for the body, so that the flow runs that stage alone."""
+        pipeline, parameters = (self.project.folder / name for name in ("dvc.yaml", "params.yaml"))
+        whole, yaml = {path: path.read_text() for path in (pipeline, parameters)}, YAML(typ="safe", pure=True)
+        stages, sections = yaml.load(whole[pipeline]), yaml.load(whole[parameters])
+        for later in read_graph(pipeline).behind(stage)[1:]:
+            del stages["stages"][later], sections[later]
+        yaml.dump(stages, pipeline)
+        yaml.dump(sections, parameters)
         try:
             yield
         finally:
-            path.write_text(whole)
+            for path, text in whole.items():
+                path.write_text(text)
 
     def forget(self, stage: str) -> set[str]:
         """Take a stage's results out of the record and the cache of runs; the runs in MLflow that it has had so far."""

@@ -157,7 +157,7 @@ class Disturbed:
 
         holder = wait_for(f"{stage} at work", new_holder)
         if isinstance(holder, bool):  # the kill before came when all was done
-            require(launcher.returncode == 0, f"{stage} did not start")
+            self.require_success(stage, launcher.returncode)
             return 0, False
         require(before is None or has_ended(before), f"two processes at work on {stage}")
         time.sleep(kill.moment * self.work_seconds[stage])
@@ -194,7 +194,10 @@ class Disturbed:
 
     def finish(self, stage: str, by_flow: bool) -> None:
         """Run to the end."""
-        code = self.start(stage, by_flow).wait(PATIENCE_SECONDS)
+        self.require_success(stage, self.start(stage, by_flow).wait(PATIENCE_SECONDS))
+
+    def require_success(self, stage: str, code: int) -> None:
+        """DisturbedError, with the end of what was printed, if the code of what was started anew is not 0."""
         log = (self.project.folder / "campaign.log").read_text(errors="replace")
         require(code == 0, f"{stage} ended with {code} after it was killed:\n{log[-4000:]}")
 

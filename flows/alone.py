@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -93,7 +94,10 @@ def end_left_behind(begun: Begun) -> None:
     """Stop the processes of a run that was killed, and close its records."""
     print(f"ending what the killed run of process {begun.process} has left behind", flush=True)
     end(begun.groups)
-    close_in_prefect(begun.flow_run)
+    try:
+        close_in_prefect(begun.flow_run)
+    except Exception as error:
+        print(f"WARNING: Prefect still shows it at work: {type(error).__name__}: {error}", file=sys.stderr)
     if begun.tracked_run:
         close_killed(begun.tracked_run)
 

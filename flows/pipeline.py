@@ -31,7 +31,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import registry, sources
+from flows import recovery, registry, sources
 from flows.alone import AlreadyRunningError, Occupancy, alone
 from flows.graph import Graph, UnknownStageError, read_graph
 from flows.parameters import wrong_parameters
@@ -244,6 +244,7 @@ def carry_out(run: Run) -> State[Any]:
             run.occupancy.note_tracked_run(tracked.id)
         with stopping(run.reproducer):
             bring_all_up_to_date(run)
+        recovery.mend(Path(os.environ["PREFECT_HOME"]))
         settle()
         conclude(run, tracked)
     except BaseException:
@@ -266,6 +267,7 @@ def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
     try:
         with alone(Path(os.environ["PREFECT_HOME"]), flow_run.id) as occupancy:
             try:
+                recovery.mend(Path(os.environ["PREFECT_HOME"]))
                 write_sources()
                 registry.check_rule()
                 run = Run(read_graph(Path("dvc.yaml")), from_stage, force, occupancy)

@@ -17,6 +17,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from flows.graph import read_graph
+from flows.recovery import WHOLE
 from flows.server import PrefectServer
 from stages.execution.lock import Holder
 from stages.execution.processes import has_ended
@@ -119,13 +120,18 @@ class Disturbed:
         content["stages"].pop(stage, None)
         yaml.dump(content, lock)
         shutil.rmtree(self.project.folder / ".dvc/cache/runs", ignore_errors=True)
+        (self.project.folder / ".prefect" / WHOLE).unlink(missing_ok=True)
         shutil.rmtree(self.project.folder / f"data/{stage}")
         return self.tracked_runs(stage)
 
     def start(self, stage: str, by_flow: bool) -> subprocess.Popen[bytes]:
-        """Start the flow or DVC in a session of its own; what they print is kept."""
+        """Start the flow or DVC in a session of its own, as an operator does; what they print is kept."""
         flow = ["python", "-m", "flows.pipeline", "--from-stage", stage]
         with (self.project.folder / "campaign.log").open("ab") as log:
+            if not by_flow:
+                code, words = self.project.run("python", "-m", "flows.recovery")
+                require(code == 0, words)
+                log.write(words.encode())
             return subprocess.Popen(
                 flow if by_flow else ["dvc", "repro", "--single-item", stage],
                 cwd=self.project.folder,

@@ -9,21 +9,19 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psutil
 from ruamel.yaml import YAML, YAMLError
 
 from flows.graph import read_graph
-from stages.execution.processes import has_ended
 
 PIPELINE = Path("dvc.yaml")
 RECORD = Path("dvc.lock")
-WHOLE = "dvc.lock"
-"""The name of the last whole record, in Prefect's folder."""
+KEPT = "recorded_stages.json"
+"""In Prefect's folder: the stages of the record when it was whole."""
 TEMPORARY = Path(".dvc/tmp")
 TABLE = TEMPORARY / "rwlock"
 
@@ -37,51 +35,72 @@ def held(lock: Path) -> Iterator[None]:
         yield
 
 
-def recorded_stages(record: Path) -> dict[str, Any]:
-    """The stages of a record; none if it is missing or cut off to what is no record."""
+def is_whole(entry: Any) -> bool:
+    """Whether DVC would accept a stage's entry; that lines are missing it finds when it looks at the files."""
+    if not isinstance(entry, dict) or "cmd" not in entry or None in entry.values():
+        return False
+    files, parameters = [*entry.get("deps", []), *entry.get("outs", [])], entry.get("params", {})
+    has_files = all(isinstance(file, dict) and "path" in file and None not in file.values() for file in files)
+    return has_files and isinstance(parameters, dict) and all(isinstance(part, dict) for part in parameters.values())
+
+
+def recorded_stages(lines: str) -> dict[str, Any]:
+    """The stages of a record; none if it is cut off to what is no record."""
     try:
-        return dict(YAML(typ="safe").load(record.read_text(encoding="utf-8"))["stages"])
-    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError, ValueError):
+        return dict(YAML(typ="safe").load(lines)["stages"])
+    except (YAMLError, KeyError, TypeError, ValueError):
         return {}
+
+
+def kept_stages(kept: Path) -> dict[str, Any]:
+    """The stages as they were kept, none before the first time."""
+    return dict(json.loads(kept.read_text())) if kept.exists() else {}
 
 
 def write_record(stages: dict[str, Any]) -> None:
     """Put a record in place, as DVC would write it."""
-    yaml, partial = YAML(), RECORD.with_suffix(".partial")
+    yaml = YAML()
     yaml.default_flow_style = False
-    with partial.open("w", encoding="utf-8") as file:
+    with written_whole(RECORD) as file:
         yaml.dump({"schema": "2.0", "stages": stages}, file)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[TextIO]:
+    """A file to write that takes its place once the body is done."""
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(RECORD)
+    partial.replace(path)
 
 
-def mend_record(whole: Path) -> None:
-    """Put back the stages of `dvc.yaml` that the record has lost since `whole` was kept, and keep it anew.
+def mend_record(kept: Path) -> None:
+    """Put back what the record has lost of the stages in `kept`, and keep them anew.
 
-    Safe even if the user has taken them out: DVC compares what an entry says with the files. What has run since then
-    DVC gets from its cache of runs.
+    Safe even if a user has taken an entry out: DVC compares what it says with the files. What has run since DVC takes
+    from its cache of runs.
     """
     if not RECORD.exists():
         return
-    stages, before = recorded_stages(RECORD), recorded_stages(whole)
-    lost = {stage: before[stage] for stage in read_graph(PIPELINE).stages if stage in before and stage not in stages}
-    if lost:
-        print(f"{RECORD} was cut off when DVC was killed: put back {', '.join(lost)}", flush=True)
-        write_record(stages | lost)
-    elif not stages:
-        print(f"{RECORD} was cut off when DVC was killed: removed; DVC takes what has run from its cache", flush=True)
-        RECORD.unlink()
-        return
-    partial = whole.with_suffix(".partial")
-    shutil.copyfile(RECORD, partial)
-    partial.replace(whole)
+    lines, _, cut_off = RECORD.read_text(encoding="utf-8", errors="replace").rpartition("\n")
+    recorded, before = recorded_stages(lines), kept_stages(kept)
+    whole = {stage: entry for stage, entry in recorded.items() if is_whole(entry)}
+    declared = read_graph(PIPELINE).stages if whole else before  # a stage may have been removed from the pipeline
+    lost = {stage: before[stage] for stage in before if stage in declared and stage not in whole}
+    stages = {stage: entry for stage, entry in (before | whole | lost).items() if stage in whole or stage in lost}
+    if cut_off or lost or not recorded or len(whole) < len(recorded):
+        print(f"{RECORD} was cut off when DVC was killed: put back {', '.join(lost) or 'nothing'}", flush=True)
+        write_record(stages)
+    with written_whole(kept) as file:
+        json.dump(before | stages, file)
 
 
 def is_at_work(process: int) -> bool:
     """Whether a process lives; one that has ended may stand in the system's list until somebody collects it."""
     try:
-        return not has_ended(psutil.Process(process))
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
@@ -100,10 +119,10 @@ def mend_table() -> None:
 
 
 def mend(home: Path) -> None:
-    """Mend both; a whole record is kept in `home`, Prefect's folder."""
+    """Mend both; the record's stages are kept in `home`, Prefect's folder."""
     home.mkdir(parents=True, exist_ok=True)
     with held(TEMPORARY / "lock"):
-        mend_record(home / WHOLE)
+        mend_record(home / KEPT)
     with held(TEMPORARY / "rwlock.lock"):
         mend_table()
 

@@ -49,7 +49,11 @@ def dvc_environment() -> dict[str, str]:
 def stale_stages() -> set[str]:
     """The stages that DVC would run again as things stand."""
     finished = subprocess.run(
-        dvc_command("--wait-for-lock", "status", "--json"), env=dvc_environment(), stdout=subprocess.PIPE, text=True, check=True
+        dvc_command("--wait-for-lock", "status", "--json"),
+        env=dvc_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return set(json.loads(finished.stdout or "{}"))
 

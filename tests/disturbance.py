@@ -17,7 +17,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from flows.graph import read_graph
-from flows.recovery import WHOLE
+from flows.recovery import KEPT, kept_stages
 from flows.server import PrefectServer
 from stages.execution.lock import Holder
 from stages.execution.processes import has_ended
@@ -120,7 +120,9 @@ class Disturbed:
         content["stages"].pop(stage, None)
         yaml.dump(content, lock)
         shutil.rmtree(self.project.folder / ".dvc/cache/runs", ignore_errors=True)
-        (self.project.folder / ".prefect" / WHOLE).unlink(missing_ok=True)
+        kept = self.project.folder / ".prefect" / KEPT
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(json.dumps({name: entry for name, entry in kept_stages(kept).items() if name != stage}))
         shutil.rmtree(self.project.folder / f"data/{stage}")
         return self.tracked_runs(stage)
 

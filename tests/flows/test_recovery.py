@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from flows import recovery
 from tests.flows.four_stages import INPUTS
-from tests.projects import Project
+from tests.projects import Project, Server
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +34,25 @@ def text(done: Project) -> str:
 def record(done: Project, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Its record and the kept one, whole; the working folder is the project's."""
     monkeypatch.chdir(done.folder)
-    for path in (Path("dvc.lock"), Path(".prefect/dvc.lock")):
-        path.write_text(text)
-    return Path("dvc.lock")
+    Path(".prefect", recovery.KEPT).unlink()
+    path = Path("dvc.lock")
+    path.write_text(text)
+    recovery.mend(Path(".prefect"))
+    return path
 
 
 def test_a_record_cut_off_anywhere_gets_back_the_stages_it_has_lost(record: Path, text: str) -> None:
-    home = Path(".prefect")
-    for length in range(0, len(text), 97):
-        (home / "dvc.lock").write_text(text)
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+
+    home, whole = Path(".prefect"), YAML(typ="safe").load(text)["stages"]
+    for length in range(0, len(text), 29):
+        record.write_text(text)
+        recovery.mend(home)
         record.write_text(text[:length])
         recovery.mend(home)
-        stages = YAML(typ="safe").load(record)["stages"]
-        assert set(stages) == set(INPUTS)
-        # What was cut off within an entry stays: DVC finds that it does not fit the files.
-        whole = YAML(typ="safe").load(text)["stages"]
+        stages = COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(record))["stages"]
+        assert list(stages) == list(INPUTS)
+        # An entry that lacks lines stays if DVC accepts it: it finds that the files do not fit.
         assert sum(stages[stage] != whole[stage] for stage in INPUTS) <= 1
 
 
@@ -68,20 +72,22 @@ def test_dvc_refuses_a_cut_off_record_and_finds_all_fresh_once_it_is_mended(done
     assert done.run("dvc", "status", "--quiet") == (0, "")
 
 
-def test_without_a_kept_record_dvc_takes_what_has_run_from_its_cache(done: Project, record: Path, text: str) -> None:
+def test_without_a_kept_record_dvc_takes_what_has_run_from_its_cache(
+    done: Project, server: Server, record: Path, text: str
+) -> None:
     record.write_text("schema: '2.0'\nsta")
-    Path(".prefect/dvc.lock").unlink()
+    Path(".prefect", recovery.KEPT).unlink()
     started = Path("data/collect/lock").stat().st_mtime_ns
     code, words = done.run("python", "-m", "flows.pipeline", HEADWATER_TRACKING="off")
     assert code == 0, words
-    assert "dvc.lock was cut off when DVC was killed: removed" in words
+    assert "dvc.lock was cut off when DVC was killed: put back nothing" in words
     assert "last: cached" in words
     yaml = YAML(typ="safe")
     assert yaml.load(record) == yaml.load(text)  # left and right end in any order
     assert Path("data/collect/lock").stat().st_mtime_ns == started
 
 
-def test_a_flow_mends_before_it_asks_what_is_stale(done: Project, record: Path, text: str) -> None:
+def test_a_flow_mends_before_it_asks_what_is_stale(done: Project, server: Server, record: Path, text: str) -> None:
     record.write_text("")
     Path(".dvc/tmp/rwlock").write_text('{"wri')
     code, words = done.run("python", "-m", "flows.pipeline", HEADWATER_TRACKING="off")
@@ -111,6 +117,18 @@ def test_one_at_work_stays_in_the_table(record: Path) -> None:
     recovery.mend(Path(".prefect"))
     assert table.exists()
     table.unlink()
+
+
+def test_a_stage_that_was_removed_from_the_pipeline_stays_removed(record: Path, text: str) -> None:
+    pipeline = Path("dvc.yaml")
+    whole = pipeline.read_text()
+    pipeline.write_text(whole[: whole.index("  last:")])
+    record.write_text(text[: text.index("  last:")])
+    recovery.mend(Path(".prefect"))
+    assert record.read_text() == text[: text.index("  last:")]
+    pipeline.write_text(whole)
+    recovery.mend(Path(".prefect"))
+    assert record.read_text() == text
 
 
 def test_without_any_record_there_is_nothing_to_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,11 @@
 
 import argparse
 import contextlib
-import contextvars
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -34,17 +32,16 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows import recovery, registry, sources
 from flows.alone import AlreadyRunningError, Occupancy, alone
 from flows.graph import Graph, UnknownStageError, read_graph
-from flows.parameters import wrong_parameters
+from flows.parameters import begin_check, leave_check, wrong_parameters
 from flows.record import headline, read_figures, stamp, write_record
 from flows.reproduction import CONFIGURATION, FAILED, GO_ON, INTERRUPTED, Outcome, Reproducer, stale_stages
 from flows.server import ServerError, prefect_server
+from flows.stopping import heard_requests, stopping
 from flows.tracking import ParentRun, close_killed, is_tracked, parent_run
 
 RUNS = Path("runs")
 REPORT = Path("data/report/index.html")
-CANCEL_POLL_SECONDS = 2.0
 SETTLE_SECONDS = 20.0
-REQUESTS_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_STAGES = 64
 KNOWN_ERRORS = (UnknownStageError, sources.SourcesError, registry.RegistryError)
 STATE_NAMES = {"ran": "Ran", "cached": "Cached", "waiting": "Waiting", "failed": "Failed", "interrupted": "Interrupted"}
@@ -135,53 +132,6 @@ def stage_task(run: Run) -> Task[[str], State[Any]]:
     return bring_up_to_date
 
 
-def heard_requests() -> list[signal.Signals]:
-    """The requests to end that this process does not ignore, as it does a closed terminal under nohup."""
-    return [number for number in REQUESTS_TO_END if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-
-
-@contextlib.contextmanager
-def stopping(reproducer: Reproducer) -> Iterator[None]:
-    """Stop DVC and the stages when the body is left early, on Ctrl-C, and when the flow is cancelled from outside.
-
-    A flow that is run as a script has nobody who tells it that it was cancelled: it asks. A request to end and a
-    terminal that is closed are taken for Ctrl-C.
-    """
-    left = threading.Event()
-
-    def is_cancelled() -> bool:
-        try:
-            with get_client(sync_client=True) as client:
-                state = client.read_flow_run(flow_run_id).state
-        except Exception:  # the server is away: it may be starting again
-            return False
-        return state is not None and (state.is_cancelling() or state.is_cancelled())
-
-    def watch() -> None:
-        while not left.wait(CANCEL_POLL_SECONDS):
-            if is_cancelled():
-                reproducer.stop()
-                return
-
-    def interrupt(number: int, frame: Any) -> None:
-        threading.Thread(target=reproducer.stop).start()
-
-    flow_run_id = flow_run.id
-    # A new thread does not inherit the settings that name the server.
-    threading.Thread(target=contextvars.copy_context().run, args=(watch,), daemon=True).start()
-    is_main = threading.current_thread() is threading.main_thread()
-    previous = {number: signal.signal(number, interrupt) for number in heard_requests()} if is_main else {}
-    try:
-        yield
-    except BaseException:
-        reproducer.stop()
-        raise
-    finally:
-        left.set()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 def bring_all_up_to_date(run: Run) -> None:
     """One task for each stage, each waiting for those it reads from; independent ones run side by side."""
     bring_up_to_date = stage_task(run)
@@ -267,13 +217,16 @@ def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
     try:
         with alone(Path(os.environ["PREFECT_HOME"]), flow_run.id) as occupancy:
             try:
+                begin_check(from_stage)
                 recovery.mend(Path(os.environ["PREFECT_HOME"]))
                 write_sources()
                 registry.check_rule()
                 run = Run(read_graph(Path("dvc.yaml")), from_stage, force, occupancy)
-                wrong = wrong_parameters(run.stale) if run.stale else ""
+                wrong = wrong_parameters(from_stage) if run.stale else ""
             except Exception as error:
-                wrong = wrong_parameters() or told(error)  # a wrong parameter may be what led to the error
+                wrong = wrong_parameters(None) or told(error)  # a wrong parameter may be what led to the error
+            finally:
+                leave_check(from_stage)
             return not_started(wrong) if wrong else carry_out(run)
     except AlreadyRunningError as error:
         return not_started(str(error))
@@ -332,7 +285,9 @@ def main() -> None:
         sys.exit(serve(options.cron))
     for number in heard_requests():
         signal.signal(number, signal.default_int_handler)
-    # MLflow takes seconds to load, and so does the server to start: side by side.
+    # Side by side: MLflow takes seconds to load, and so do the stages' code and the server's start.
+    with contextlib.suppress(Exception):  # the run will say what is wrong with dvc.yaml
+        begin_check(options.from_stage)
     threading.Thread(target=import_module, args=("mlflow",), daemon=True).start()
     sys.exit(run_once(options.from_stage, options.force))
 

@@ -31,6 +31,7 @@ Run = Callable[..., Metrics]
 
 PARAMETERS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
+RECORD = Path("dvc.lock")
 TRACKING_RECORD = "tracking.json"
 NOT_ARTIFACTS = {"lock", "status.json", "timings.json", TRACKING_RECORD}
 NOT_OPTIONS = {"params", "checkpoints", "logger"}
@@ -139,13 +140,14 @@ class Tracking(AbstractContextManager["Tracking"]):
         self.output = call.output
         self.run = None
         if is_tracked():
+            from stages.tracking.entries import input_hashes, recorded_hashes
             from stages.tracking.messages import Begin
             from stages.tracking.run import StageRun
 
-            names = [str(path) for path in call.input_paths]
+            hashes = input_hashes(map(str, call.input_paths), recorded_hashes(RECORD))
             record = str(call.output / TRACKING_RECORD)
             parameters = call.params.model_dump(mode="json")
-            self.run = StageRun(Begin(call.name, parameters, names, os.getpid(), record, fingerprint))
+            self.run = StageRun(Begin(call.name, parameters, hashes, os.getpid(), record, fingerprint))
 
     def logger(self) -> Any:
         """A Lightning logger for the run; None with tracking off."""

@@ -147,7 +147,7 @@ def test_the_password_of_a_server_that_does_not_answer_is_not_shown(project: Pro
             [sys.executable, "-m", module],
             cwd=project.folder,
             env=project.environment(MLFLOW_TRACKING_URI=uri, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"),
-            input=pack(Begin("clean", {}, [], 0, "data/clean/tracking.json", "")),
+            input=pack(Begin("clean", {}, {}, 0, "data/clean/tracking.json", "")),
             capture_output=True,
             text=True,
             check=False,

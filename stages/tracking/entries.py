@@ -4,14 +4,15 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 
 MAX_PARAMETER_CHARACTERS = 6000
 """Of a parameter's value, as MLflow stores it."""
-SETTLED_SECONDS = 0.5
+WRITING_SECONDS = 1.0
 MAX_REASON_CHARACTERS = 300
 _USER = re.compile(r"(?<=://)[^/\s]*@")
 """User and password in an address."""
@@ -35,25 +36,34 @@ def reason(error: Exception) -> str:
     return _USER.sub("***@", line)[:MAX_REASON_CHARACTERS]
 
 
-def settled_text(path: Path) -> str:
-    """The text of a file, once it has stayed the same for a moment."""
-    text = path.read_text(encoding="utf-8")
-    while True:
-        time.sleep(SETTLED_SECONDS)
-        before, text = text, path.read_text(encoding="utf-8")
-        if text == before:
+def whole_text(lock: Path) -> str:
+    """The text of `dvc.lock`, empty if there is none; DVC writes it in place, a tenth of a second long."""
+    deadline = time.monotonic() + WRITING_SECONDS
+    while lock.is_file():
+        text = lock.read_text(encoding="utf-8")
+        if text.endswith("\n") or time.monotonic() > deadline:
             return text
+        time.sleep(0.02)
+    return ""
 
 
 def recorded_hashes(lock: Path) -> dict[str, str]:
-    """The DVC hash of every output in `dvc.lock`, by path.
-
-    DVC rewrites the file in place when a stage ends, which may be before this process has come to read it.
-    """
-    if not lock.is_file():
+    """The DVC hash of every output in `dvc.lock`, by path; none if a DVC that was killed has cut it off."""
+    try:
+        stages = YAML(typ="safe").load(whole_text(lock))["stages"]
+        return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
+    except (YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
         return {}
-    stages = YAML(typ="safe").load(settled_text(lock))["stages"]
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", []) if "md5" in out}
+
+
+def input_hashes(inputs: Iterable[str], recorded: Mapping[str, str]) -> dict[str, str]:
+    """The recorded hash of each input, or of the output that holds it; none for what no stage wrote."""
+    hashes: dict[str, str] = {}
+    for path in inputs:
+        holder = next((str(place) for place in (Path(path), *Path(path).parents) if str(place) in recorded), None)
+        if holder:
+            hashes[path] = recorded[holder]
+    return hashes
 
 
 def git(*arguments: str) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Begin:
-    """The run's stage, resolved parameters (nested), input paths, and the stage's process id for system figures.
+    """The run's stage, resolved parameters (nested), inputs, and the stage's process id for system figures.
+
+    Of inputs that a stage wrote, `inputs` has DVC's hash, by path; taken before the work, for DVC may be killed after.
 
     `record` is the file that names the stage's newest run. A stage that can be continued has a `fingerprint` of
     all that it depends on: its run goes on where one of the same fingerprint was stopped. Others have an empty one.
@@ -15,7 +17,7 @@ class Begin:
 
     stage: str
     parameters: dict[str, Any]
-    inputs: list[str]
+    inputs: dict[str, str]
     pid: int
     record: str
     fingerprint: str

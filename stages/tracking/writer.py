@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import psutil
 
 from stages.tracking.continuation import SYSTEM, held_record, keep, unfinished_run, worked_seconds, written_steps
-from stages.tracking.entries import flatten, git_tags, reason, recorded_hashes
+from stages.tracking.entries import flatten, git_tags, reason
 from stages.tracking.messages import Begin, End, Message, Point, unpack
 from stages.tracking.store import open_store
 
@@ -27,17 +27,7 @@ MAX_DIGEST_CHARACTERS = 36
 END_STATES = {"ran": "FINISHED", "waiting": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 
 
-def input_hashes(inputs: list[str], recorded: dict[str, str]) -> dict[str, str]:
-    """The recorded hash of each input, or of the output that holds it; none for what no stage wrote."""
-    hashes: dict[str, str] = {}
-    for path in inputs:
-        holder = next((str(place) for place in (Path(path), *Path(path).parents) if str(place) in recorded), None)
-        if holder:
-            hashes[path] = recorded[holder]
-    return hashes
-
-
-def tags(begin: Begin, hashes: dict[str, str]) -> dict[str, str]:
+def tags(begin: Begin) -> dict[str, str]:
     """What a run is found and compared by."""
     environment = {
         "mlflow.parentRunId": os.environ.get("HEADWATER_PARENT_RUN", ""),
@@ -49,7 +39,7 @@ def tags(begin: Begin, hashes: dict[str, str]) -> dict[str, str]:
         "mlflow.source.name": f"stages.{begin.stage}",
         "stage": begin.stage,
     }
-    inputs = {f"input/{path}": digest for path, digest in hashes.items()}
+    inputs = {f"input/{path}": digest for path, digest in begin.inputs.items()}
     return fixed | git_tags() | inputs | {name: value for name, value in environment.items() if value}
 
 
@@ -61,8 +51,7 @@ class RunWriter:
 
         self._client = client
         self._pending: list[Point] = []
-        hashes = input_hashes(begin.inputs, recorded_hashes(Path("dvc.lock")))
-        named = tags(begin, hashes)
+        named = tags(begin)
         stopped = unfinished_run(client, record, begin.fingerprint)
         self._run: str = stopped or client.create_run(experiment, tags=named).info.run_id
         keep(record, self._run, begin.fingerprint)
@@ -73,7 +62,7 @@ class RunWriter:
             client.log_batch(self._run, tags=[RunTag(name, value) for name, value in named.items()])
         parameters = [Param(name, value) for name, value in flatten(begin.parameters).items()]
         client.log_batch(self._run, params=parameters)
-        self._log_inputs(hashes)
+        self._log_inputs(begin.inputs)
 
     def _log_inputs(self, hashes: dict[str, str]) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag

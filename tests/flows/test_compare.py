@@ -25,12 +25,14 @@ STAGE = """\
 import os, sys
 from pathlib import Path
 from ruamel.yaml import YAML
+from stages.tracking.entries import input_hashes, recorded_hashes
 from stages.tracking.messages import Begin
 from stages.tracking.run import StageRun
 
 name, source, output = sys.argv[1:]
 section = YAML(typ="safe").load(Path("params.yaml"))[name]
-run = StageRun(Begin(name, section, [source], os.getpid(), f"data/{name}/tracking.json", ""))
+hashes = input_hashes([source], recorded_hashes(Path("dvc.lock")))
+run = StageRun(Begin(name, section, hashes, os.getpid(), f"data/{name}/tracking.json", ""))
 result = section["times"] * len(Path(source).read_text())
 if section["times"] == 0:
     sys.exit("nothing to write")

@@ -15,36 +15,26 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from stages.tracking.continuation import held_record, worked_seconds
-from stages.tracking.entries import flatten, recorded_hashes
+from stages.tracking.entries import flatten, input_hashes, recorded_hashes
 from stages.tracking.messages import Begin, End, Message, Point, pack, unpack
 from stages.tracking.run import StageRun, small_files
 from stages.tracking.store import open_store
-from stages.tracking.writer import input_hashes, read
+from stages.tracking.writer import read
 
 BEGIN = Begin(
     stage="clean",
     parameters={"seed": 1, "rules": {"maximum": 0.5, "names": ["a", "b"]}},
-    inputs=["data/collect/documents"],
+    inputs={"data/collect/documents": "0123456789abcdef0123456789abcdef.dir"},
     pid=0,
     record="data/clean/tracking.json",
     fingerprint="",
 )
-LOCK = """
-schema: '2.0'
-stages:
-  collect:
-    cmd: x
-    outs:
-      - {path: data/collect/documents, md5: 0123456789abcdef0123456789abcdef.dir}
-      - {path: data/collect/metrics.json}
-"""
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlflowClient, str]]:
     """A folder with a fresh store, as the tracking processes see it; the working folder while the tests run."""
     folder = tmp_path_factory.mktemp("project")
-    (folder / "dvc.lock").write_text(LOCK)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
@@ -55,7 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MlflowClie
 
 def begin(stage: str, fingerprint: str = "") -> Begin:
     """The first message of a stage."""
-    return Begin(stage, {}, [], 0, f"data/{stage}/tracking.json", fingerprint)
+    return Begin(stage, {}, {}, 0, f"data/{stage}/tracking.json", fingerprint)
 
 
 def tell_writer(*messages: Message) -> None:
@@ -98,6 +88,14 @@ def test_a_record_that_dvc_is_still_writing_is_read_when_it_is_whole(tmp_path: P
     lock.write_text(whole[:-12])
     threading.Timer(0.2, lock.write_text, [whole]).start()
     assert recorded_hashes(lock) == {"data/collect": "abc"}
+
+
+@pytest.mark.parametrize("content", [None, "", "stages:\n", "stages:\n  collect: {outs: [\n", "schema: '2.0'\nsta"])
+def test_a_record_that_is_missing_or_was_cut_off_names_no_hash(tmp_path: Path, content: str | None) -> None:
+    lock = tmp_path / "dvc.lock"
+    if content is not None:
+        lock.write_text(content)
+    assert recorded_hashes(lock) == {}
 
 
 def test_only_small_tables_pages_and_pictures_are_kept(tmp_path: Path) -> None:
@@ -213,7 +211,7 @@ def test_a_store_that_cannot_be_written_costs_one_loud_line_and_no_stage(tmp_pat
     code = (
         "from stages.tracking.messages import Begin\n"
         "from stages.tracking.run import StageRun\n"
-        "run = StageRun(Begin('lost', {}, [], 0, 'lost.json', ''))\n"
+        "run = StageRun(Begin('lost', {}, {}, 0, 'lost.json', ''))\n"
         "run.log({'loss': 1.0}, 0)\n"
         "run.finish('ran', {}, [], {})\n"
     )

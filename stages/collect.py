@@ -4,6 +4,7 @@ import gc
 import json
 import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -42,16 +43,32 @@ class Params(Section):
     """What the documents must satisfy, or the pipeline stops here."""
 
 
+def start_reader() -> None:
+    """Set up a process of the pool: Ctrl-C ends it without a word, and there is no cyclic garbage collection.
+
+    Syntax trees hold no cycles, and searching them for some takes a third of the time.
+    """
+    gc.disable()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
 def read_units(found: Sequence[Unit]) -> list[Reading]:
     """Read every unit, in one process per core; the order of the result is that of `found`."""
     processes = min(len(os.sched_getaffinity(0)), len(found))
     if processes == 1:
         return [unit.read() for unit in found]
-    # Not forked: the thread that talks to the tracking server may hold a lock. Without cyclic garbage collection:
-    # syntax trees hold no cycles, and searching them for some takes a third of the time.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=gc.disable) as pool:
-        return list(pool.map(Unit.read, found))
+    # Not forked: the thread that talks to the tracking server may hold a lock.
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), start_reader) as pool:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process that starts would show a trace
+        readings = [pool.submit(Unit.read, unit) for unit in found]
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        try:
+            return [reading.result() for reading in readings]
+        except BaseException:
+            for process in multiprocessing.active_children():  # the pool would read on to the last unit
+                process.kill()
+            raise
 
 
 def document_table(readings: Sequence[Reading]) -> pd.DataFrame:

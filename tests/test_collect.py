@@ -1,13 +1,21 @@
 import json
+import os
+import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from flows.sources import record
 from stages.collect import Params, run
 from stages.errors import ExitCode, StageError
+from stages.execution.processes import has_ended
 from stages.parameters import read_section
 from stages.text.documents import read_documents
+from tests.projects import ROOT, copy_of_this, hear_requests_to_end
 
 TINY = read_section(Path("tests/tiny_params.yaml"), "collect", Params)
 
@@ -84,3 +92,34 @@ def test_a_changed_list_of_sources_asks_for_a_new_record(tmp_path):
     recorded.write_text('{"packages": {}, "files": {}, "urls": {}}')
     with pytest.raises(StageError, match="source not recorded: click"):
         run(params=TINY, sources=recorded, output=tmp_path)
+
+
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_ctrl_c_ends_all_readers_with_one_line(tmp_path, seconds):
+    project = copy_of_this(tmp_path / "checkout")
+    shutil.copyfile(ROOT / "params.yaml", project.folder / "params.yaml")  # twenty packages take a while
+    assert project.run("python", "-m", "flows.sources")[0] == 0
+    options = ["--sources", "data/sources.json", "--output", "data/collect"]
+    collecting = subprocess.Popen(
+        ["python", "-m", "stages.collect", *options],
+        cwd=project.folder,
+        env=project.environment(HEADWATER_TRACKING="off"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=hear_requests_to_end,
+    )
+    process = psutil.Process(collecting.pid)
+    deadline = time.monotonic() + 60
+    while not (readers := process.children(recursive=True)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    os.killpg(collecting.pid, signal.SIGINT)
+    output, _ = collecting.communicate(timeout=60)
+    assert output == "collect: interrupted. Run it again: it goes on from what it has saved.\n"
+    assert collecting.returncode == 130
+    deadline = time.monotonic() + 10
+    while not (ended := all(map(has_ended, readers))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ended

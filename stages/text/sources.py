@@ -1,12 +1,9 @@
 """The forms a source can take in `params.yaml`, and how each becomes documents."""
 
-import gzip
-import lzma
-import zlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -16,15 +13,8 @@ from pydantic import Discriminator, Tag
 
 from stages.errors import ExitCode, StageError
 from stages.parameters import Section
-from stages.text.files import (
-    LARGEST_FILE,
-    SUFFIXES,
-    TABLE_SUFFIXES,
-    UnreadableError,
-    file_content,
-    read_file,
-    require_bearable,
-)
+from stages.text.archives import NOT_COMPRESSED, files_in, read_bearable, unpacking
+from stages.text.files import SUFFIXES, TABLE_SUFFIXES, file_content, read_file
 from stages.text.licences import is_allowed, stated_licence
 from stages.text.packages import PackagesSource, find_package, read_package
 from stages.text.reading import Reading
@@ -34,9 +24,6 @@ TEXT_FIELD = "text"
 
 REMEDY = "Check the path in collect.sources."
 
-CHUNK = 2**20
-"""Bytes that are unpacked at a time, so that a small file that unpacks to a huge one is noticed."""
-
 
 class FilesSource(Section):
     """Text files of one's own."""
@@ -44,7 +31,8 @@ class FilesSource(Section):
     name: str
     """What documents, ids and figures call the source."""
     path: str
-    """A folder (read with all its subfolders), a glob or a file; hidden files are left out."""
+    """A folder (read with all its subfolders), a glob or a file; hidden files are left out. Files in zip and tar
+    archives, and those compressed as gz, bz2, xz or zst, are read like the others."""
     licence: str
     """Of every file, as its owner states it; one of `licences`."""
 
@@ -143,11 +131,11 @@ def _read_files(source: FilesSource, most_characters: int) -> Reading:
     reading = Reading(source.name, None, source.licence)
     root, files = root_and_files(source.path)
     for file in files:
-        if file.suffix.lower() in SUFFIXES:
-            path = file.relative_to(root).as_posix()
-            read_file(path, partial(file_content, file), TEXT_FIELD, reading, most_characters)
-        else:
-            reading.files_ignored += 1
+        for path, fetch in files_in(file, file.relative_to(root).as_posix(), reading):
+            if PurePosixPath(path).suffix.lower() in SUFFIXES:
+                read_file(path, fetch, TEXT_FIELD, reading, most_characters)
+            else:
+                reading.files_ignored += 1
     return reading
 
 
@@ -164,16 +152,10 @@ def _read_dataset(source: DatasetSource, most_characters: int) -> Reading:
     return reading
 
 
-def _unpacked(file: OpenFile) -> bytes:
-    """The content behind a URL; a broken archive is unreadable, a broken connection is raised."""
-    try:
-        with file as stream:
-            chunks = iter(partial(stream.read, CHUNK), b"")
-            content = b"".join(islice(chunks, LARGEST_FILE // CHUNK + 1))
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-        raise UnreadableError(f"cannot be unpacked: {error}") from error
-    require_bearable(len(content))
-    return content
+def _content(file: OpenFile) -> bytes:
+    """The content behind a URL; what cannot be unpacked is unreadable, a broken connection is raised."""
+    with unpacking(NOT_COMPRESSED), file as stream:
+        return read_bearable(stream)
 
 
 def _read_url(source: UrlSource, most_characters: int) -> Reading:
@@ -182,7 +164,7 @@ def _read_url(source: UrlSource, most_characters: int) -> Reading:
         opened = fsspec.open_files(source.url, "rb", compression="infer")
         for file in sorted(opened, key=lambda file: file.path):
             path = PurePosixPath(file.path).name.removesuffix(".gz").removesuffix(".xz")
-            read_file(path, partial(_unpacked, file), TEXT_FIELD, reading, most_characters)
+            read_file(path, partial(_content, file), TEXT_FIELD, reading, most_characters)
     except (OSError, ValueError, ImportError) as error:
         raise StageError(
             ExitCode.DATA, "cannot read URL", f"{source.url}: {error}", "Check the address and the network."

@@ -10,7 +10,7 @@ STAMP := .venv/ready-$(shell (cat requirements.lock; pwd) | sha256sum | cut -c1-
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check ui schedule sources benchmark report
+.PHONY: help setup run test test-all check ui schedule sources benchmark benchmark-peers report
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -56,7 +56,14 @@ schedule: setup ## run on a schedule: make schedule CRON="0 3 * * *"
 sources: $(STAMP) ## write down what collect depends on, after a change of its sources
 	$(BIN)/python -m flows.sources
 
-benchmark: setup ## measure, and write benchmarks/results/
+.peers/ready: benchmarks/peers/requirements.lock
+	"$(PYTHON)" -m venv --clear .peers
+	.peers/bin/python -m pip install --quiet --no-deps --requirement $<
+	touch $@
+
+benchmark-peers: .peers/ready ## the environment of the tools that benchmarks compare with
+
+benchmark: setup benchmark-peers ## measure, and write benchmarks/results/
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
 
 report: setup ## bring the report up to date without the flow, and say where it is

@@ -35,6 +35,7 @@ def variables(checkout: Path = CHECKOUT) -> dict[str, str]:
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # a model is loaded from safetensors and code, or not at all
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_TRACKING_URI": f"sqlite:///{checkout / 'mlflow.db'}",
+        "NUMBA_CACHE_DIR": str(checkout / ".compile/numba"),
         "OMP_NUM_THREADS": str(available_cores()),
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the flow prints its own lines; the page has the log
         "PREFECT_HOME": str(checkout / ".prefect"),

@@ -1,5 +1,6 @@
 """Mend, tag and filter documents, and mask the personal data in them; the ledger says what happened to each."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from pydantic import Field
 from stages.command import command
 from stages.parameters import Metrics, Section
 from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_documents
-from stages.text.filters import Check, Rules, first_failure
+from stages.text.filters import Failure, Rules, failures, judged_text
 from stages.text.language import detect
 from stages.text.ledger import Entry, require_kept, tally, write_ledger
+from stages.text.measures import measure
 from stages.text.personal_data import mask
 from stages.text.repair import repair
 
@@ -30,34 +32,43 @@ class Params(Section):
     """What to drop, by kind of document."""
 
 
-def failed_check(document: Row, params: Params) -> Check | None:
-    """The first rule that a tagged document breaks: its language, then those of its kind."""
-    score = document["language_score"]
-    if document["language"] not in params.languages and score >= params.min_language_score:
-        return Check("language", score, params.min_language_score, passed=False)
-    return first_failure(document["kind"], document["name"], document["text"], params.rules)
-
-
-def cleaned(document: Row, params: Params) -> tuple[Row, Entry]:
-    """The mended and tagged document, and its row of the ledger, which says whether to keep it.
-
-    The id stays that of the raw document, so that the ledgers of all stages join on it.
-    """
+def tagged(document: Row) -> Row:
+    """The mended document and its language; the id stays that of the raw one, so that all ledgers join on it."""
     text = repair(document["text"])
     language, score = detect(text)
-    mended = document | {"text": text, "language": language, "language_score": score}
-    failure = failed_check(mended, params)
-    identity = document["id"], document["source"], document["kind"], len(document["text"])
+    return document | {"text": text, "language": language, "language_score": score}
+
+
+def first_failures(documents: Sequence[Row], params: Params) -> list[Failure | None]:
+    """The first rule that each tagged document breaks: its language, then those of its kind."""
+    table = pd.DataFrame(documents, columns=["kind", "name", "text"])
+    measured = measure([judged_text(kind, text) for kind, text in zip(table["kind"], table["text"], strict=True)])
+    found: list[Failure | None] = [None] * len(documents)
+    for kind, rows in table.groupby("kind").indices.items():
+        ofkind = failures(str(kind), table["name"].iloc[rows].tolist(), measured.iloc[rows], params.rules)
+        for row, failure in zip(rows, ofkind, strict=True):
+            found[row] = failure
+    for row, document in enumerate(documents):
+        score = document["language_score"]
+        if document["language"] not in params.languages and score >= params.min_language_score:
+            found[row] = Failure("language", score, params.min_language_score)
+    return found
+
+
+def cleaned(raw: Row, document: Row, failure: Failure | None) -> tuple[Row, Entry]:
+    """The document with its personal data masked, and its row of the ledger, which says whether to keep it."""
+    identity = raw["id"], raw["source"], raw["kind"], len(raw["text"])
     if failure:
-        return mended, Entry(*identity, 0, failure.rule, failure.value, failure.threshold)
-    masked_text, masked = mask(text)
-    return mended | {"text": masked_text}, Entry(*identity, len(masked_text), masked=masked)
+        return document, Entry(*identity, 0, *failure)
+    text, masked = mask(document["text"])
+    return document | {"text": text}, Entry(*identity, len(text), masked=masked)
 
 
 def run(params: Params, documents: Path, output: Path) -> Metrics:
     """Clean every document under `documents`; order and ids stay."""
     raw = read_documents(documents).to_dict("records")
-    results = [cleaned(document, params) for document in raw]
+    mended = [tagged(document) for document in raw]
+    results = list(map(cleaned, raw, mended, first_failures(mended, params)))
     entries = [entry for _, entry in results]
     kept = [document for document, entry in results if entry.kept]
     write_documents(output / "documents", pd.DataFrame(kept, columns=DOCUMENT_SCHEMA.names))

@@ -12,9 +12,10 @@ from pydantic import Field
 from stages.command import command
 from stages.parameters import Metrics, Section
 from stages.text.documents import read_documents, write_documents, write_table
+from stages.text.kernels import ngrams, signature
 from stages.text.ledger import Entry, tally, write_ledger
-from stages.text.near_duplicates import candidate_pairs, clusters, jaccard, permutations, signature
-from stages.text.word_hashes import WordHasher, shingles
+from stages.text.near_duplicates import candidate_pairs, clusters, jaccard, permutations
+from stages.text.word_hashes import shingles, word_hashes
 
 CLUSTER_SCHEMA = pa.schema(
     [
@@ -69,14 +70,17 @@ def near_pairs(texts: Sequence[str], rows: Iterable[int], params: Params) -> dic
 
     Signatures are kept for all texts, shingles for the candidates alone.
     """
-    hashed = WordHasher()
     numbers = np.array(list(rows), dtype=np.int64)
     functions = permutations(params.bands * params.rows, params.seed)
 
-    def shingled(row: int) -> np.ndarray:
-        return shingles(hashed(texts[row]), params.shingle_words)
+    def signed(row: int) -> np.ndarray:
+        hashes = word_hashes(texts[row])
+        return signature(ngrams(hashes, min(params.shingle_words, max(len(hashes), 1))), *functions)
 
-    signatures = np.stack([signature(shingled(row), *functions) for row in numbers.tolist()])
+    def shingled(row: int) -> np.ndarray:
+        return shingles(word_hashes(texts[row]), params.shingle_words)
+
+    signatures = np.stack([signed(row) for row in numbers.tolist()])
     candidates = numbers[candidate_pairs(signatures, params.bands, params.threshold)]
     compared = {row: shingled(row) for row in np.unique(candidates).tolist()}
     similarities = {(one, other): jaccard(compared[one], compared[other]) for one, other in candidates.tolist()}
@@ -118,13 +122,12 @@ def ledger_entries(
 
 def cluster_table(table: pd.DataFrame, texts: Sequence[str], kept: np.ndarray, shingle_words: int) -> pd.DataFrame:
     """Every document of a cluster of two or more, columns of `CLUSTER_SCHEMA`, ordered by cluster and id."""
-    hashed = WordHasher()
     ids = table["id"].to_numpy()
     members = pd.DataFrame({"id": ids, "kept_id": ids[kept], "row": np.arange(len(ids)), "kept_row": kept})
     groups = members.groupby("kept_id")["id"]
     members = members.assign(cluster=groups.transform("min"), size=groups.transform("size"))
     members = members[members["size"] > 1].sort_values(["cluster", "id"])
-    compared = {row: shingles(hashed(texts[row]), shingle_words) for row in members["row"]}
+    compared = {row: shingles(word_hashes(texts[row]), shingle_words) for row in members["row"]}
     pairs = zip(members["row"], members["kept_row"], strict=True)
     return members.assign(jaccard=[jaccard(compared[row], compared[keeper]) for row, keeper in pairs])
 

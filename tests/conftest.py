@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from stages.model.checkpoint import save_model
@@ -12,6 +13,10 @@ from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn, save
 from tests.projects import Project, copy_of_this
 from tests.specimens import fresh_model, small_config, write_tokens
+
+# The same examples each time, however long one takes: the first may compile, and the machine may be busy.
+hypothesis.settings.register_profile("headwater", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("headwater")
 
 SPLIT_PATTERN = (
     r"'(?:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"

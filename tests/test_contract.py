@@ -231,6 +231,14 @@ def test_layers_are_kept() -> None:
     assert finished.returncode == 0, finished.stdout
 
 
+def test_compiled_loops_stand_in_one_file() -> None:
+    """numba keeps what it has compiled until the file of the loop changes, whatever has changed in those it imports."""
+    using = [
+        path for path in (ROOT / "stages").rglob("*.py") if re.search(r"^(from|import) numba", path.read_text(), re.M)
+    ]
+    assert [path.relative_to(ROOT).as_posix() for path in using] == ["stages/text/kernels.py"]
+
+
 def third_party(folders: tuple[str, ...]) -> set[str]:
     """The distributions that the code of these folders imports."""
     names: set[str] = set()

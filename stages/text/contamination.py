@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.text.word_hashes import WordHasher, ngrams
+from stages.text.kernels import ngrams
+from stages.text.word_hashes import word_hashes
 
 _BATCH = 500
 """Texts looked through at a time."""
@@ -89,11 +90,10 @@ def verdicts(
     common_texts: int,
 ) -> list[Verdict | None]:
     """For each training text, how it gives away one of `items`; None if it does not."""
-    hasher = WordHasher()
-    hashed_items = [hasher(item) for item in items]
+    hashed_items = [word_hashes(item) for item in items]
     long_index, short_index = Index(hashed_items, long_words), Index(hashed_items, short_words)
     found: dict[Index, list[np.ndarray]] = {long_index: [], short_index: []}
-    for batch in _batches(map(hasher, texts)):
+    for batch in _batches(map(word_hashes, texts)):
         for index, hits in found.items():
             hits += index.hits(batch)
     long_hits, short_hits = (rare_hits(hits, len(index), common_texts) for index, hits in found.items())

@@ -12,15 +12,18 @@ from stages.text.documents import SPLITS
 from stages.text.expectations import Rule
 from stages.text.filters import PlainRules, ProseRules
 from stages.text.gates import content_hash
+from stages.text.measures import NGRAM_MEASURES
 from stages.text.personal_data import find
-from stages.text.word_hashes import WordHasher
+from stages.text.word_hashes import word_hashes
 
-NGRAM_RULES = (
-    *(f"max_top_{length}gram_fraction" for length in range(2, 5)),
-    *(f"max_duplicate_{length}gram_fraction" for length in range(5, 11)),
-)
 KNOWN_REASONS = {
-    "clean": {"language", "private_name", *ProseRules.model_fields, *PlainRules.model_fields, *NGRAM_RULES},
+    "clean": {
+        "language",
+        "private_name",
+        *ProseRules.model_fields,
+        *PlainRules.model_fields,
+        *(f"max_{measure}" for measure in NGRAM_MEASURES),
+    },
     "deduplicate": {"exact_duplicate", "near_duplicate"},
     "decontaminate": {"shared_ngram", "item_coverage"},
 }
@@ -175,9 +178,8 @@ def text_table(texts: pd.DataFrame, references: Sequence[str], shared_words: int
     `reference_coverage` is the largest share of one reference's runs of `shared_words` words that the text holds; a
     shorter reference has no such run and is not looked for.
     """
-    hasher = WordHasher()
-    index = Index(map(hasher, references), shared_words)
-    hits = index.hits([hasher(text) for text in texts["text"]])
+    index = Index(map(word_hashes, references), shared_words)
+    hits = index.hits([word_hashes(text) for text in texts["text"]])
     return texts.assign(
         personal_data=[sum(1 for _ in find(text)) for text in texts["text"]],
         reference_coverage=[index.coverage(found) for found in hits],

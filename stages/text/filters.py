@@ -1,34 +1,25 @@
 """Rules that keep or drop a document, by its kind; each says what it measured and what it was held against."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from typing import Annotated, NamedTuple
 
+import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from stages.parameters import Section
-from stages.text import repetition
+from stages.text.measures import NGRAM_MEASURES
 from stages.text.public_names import is_private
-
-STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})
-"""Rae et al. 2021 (Gopher), quality rules."""
-
-_BULLETS = ("-", "*", "•", "‣", "●", "■")
-_ELLIPSES = ("...", "…")
-_WORD_MARKS = ".,;:!?\"'()[]{}`*_"
-_NOT_ASCII_LETTERS = bytes(byte for byte in range(256) if not chr(byte).isalpha() or byte > 127)
-
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class Check(NamedTuple):
-    """One rule, applied."""
+class Failure(NamedTuple):
+    """A rule that a document breaks."""
 
     rule: str
     value: float
     threshold: float
-    passed: bool
 
 
 class ProseRules(Section):
@@ -53,7 +44,7 @@ class ProseRules(Section):
     min_lettered_word_fraction: float = Field(ge=0, le=1)
     """Words that hold a letter."""
     min_stop_words: int = Field(ge=0)
-    """Different words of `STOP_WORDS`."""
+    """Different ones of the eight stop words."""
     max_duplicate_line_fraction: float = Field(ge=0, le=1)
     """Lines that stand earlier in the text, among all lines."""
     max_duplicate_paragraph_fraction: float = Field(ge=0, le=1)
@@ -94,82 +85,42 @@ class Rules(Section):
     """Whether to drop docstrings of objects that are not public, by their name."""
 
 
-def first_failure(kind: str, name: str | None, text: str, rules: Rules) -> Check | None:
-    """The first rule that the document breaks; later rules are not measured."""
-    return next((check for check in _checks(kind, name, text, rules) if not check.passed), None)
+def limits(rules: ProseRules | PlainRules) -> dict[str, float]:
+    """The limit of each rule, in the order in which they are held against a document.
+
+    A rule's name is that of the measure that it limits behind `min_` or `max_`.
+    """
+    values = rules.model_dump()
+    ngrams = [*values.pop("max_top_ngram_fractions", ()), *values.pop("max_duplicate_ngram_fractions", ())]
+    return values | {f"max_{name}": limit for name, limit in zip(NGRAM_MEASURES, ngrams, strict=False)}
 
 
-def _checks(kind: str, name: str | None, text: str, rules: Rules) -> Iterator[Check]:
-    if kind == "reference":
-        if name and rules.drop_private_names:
-            yield _at_most("private_name", float(is_private(name)), 0.0)
-        yield from _plain_checks(text.partition("\n\n")[2], rules.reference)
-    elif kind == "code":
-        yield from _plain_checks(text, rules.code)
-    else:
-        yield from _quality_checks(text, rules.prose)
-        yield from _repetition_checks(text, rules.prose)
+def first_failures(measured: pd.DataFrame, limits: Mapping[str, float]) -> list[Failure | None]:
+    """For each row of `measure`'s table, the first rule that it breaks."""
+    names, thresholds = list(limits), np.array(list(limits.values()), dtype=float)
+    values = np.stack([measured[name[4:]] for name in names], axis=1)
+    is_least = np.array([name.startswith("min_") for name in names])
+    broken = np.where(is_least, values < thresholds, values > thresholds)
+    first = np.where(broken.any(axis=1), broken.argmax(axis=1), -1).tolist()
+    return [
+        Failure(names[rule], float(row[rule]), float(thresholds[rule])) if rule >= 0 else None
+        for row, rule in zip(values, first, strict=True)
+    ]
 
 
-def _at_least(rule: str, value: float, threshold: float) -> Check:
-    return Check(rule, value, threshold, value >= threshold)
+def judged_text(kind: str, text: str) -> str:
+    """What of a document the rules look at: of a docstring, all but its line of name and signature."""
+    return text.partition("\n\n")[2] if kind == "reference" else text
 
 
-def _at_most(rule: str, value: float, threshold: float) -> Check:
-    return Check(rule, value, threshold, value <= threshold)
-
-
-def letter_fraction(text: str) -> float:
-    """Letters among characters other than white space."""
-    visible = sum(map(len, text.split()))
-    letters = len(text.encode("ascii", "ignore").translate(None, _NOT_ASCII_LETTERS))
-    if not text.isascii():
-        letters += sum(character.isalpha() for character in text if character > "\x7f")
-    return letters / visible if visible else 0.0
-
-
-def _plain_checks(text: str, rules: PlainRules) -> Iterator[Check]:
-    yield _at_least("min_characters", len(text), rules.min_characters)
-    yield _at_most("max_characters", len(text), rules.max_characters)
-    yield _at_least("min_letter_fraction", letter_fraction(text), rules.min_letter_fraction)
-    lengths = [len(line) for line in text.split("\n") if line]
-    yield _at_most("max_mean_line_length", sum(lengths) / len(lengths), rules.max_mean_line_length)
-    yield _at_most("max_line_length", max(lengths), rules.max_line_length)
-
-
-def _quality_checks(text: str, rules: ProseRules) -> Iterator[Check]:
-    tokens = text.split()
-    # Words made only of punctuation do not count.
-    words = [word for word in tokens if word.strip(_WORD_MARKS)]
-    yield _at_least("min_words", len(words), rules.min_words)
-    yield _at_most("max_words", len(words), rules.max_words)
-    mean_length = sum(map(len, words)) / len(words)
-    yield _at_least("min_mean_word_length", mean_length, rules.min_mean_word_length)
-    yield _at_most("max_mean_word_length", mean_length, rules.max_mean_word_length)
-    yield _at_most("max_hashes_per_word", text.count("#") / len(words), rules.max_hashes_per_word)
-    ellipses = sum(map(text.count, _ELLIPSES))
-    yield _at_most("max_ellipses_per_word", ellipses / len(words), rules.max_ellipses_per_word)
-    lines = repetition.lines(text)
-    bullets = sum(line.startswith(_BULLETS) for line in lines) / len(lines)
-    yield _at_most("max_bullet_line_fraction", bullets, rules.max_bullet_line_fraction)
-    trailing = sum(line.endswith(_ELLIPSES) for line in lines) / len(lines)
-    yield _at_most("max_ellipsis_line_fraction", trailing, rules.max_ellipsis_line_fraction)
-    lettered = sum(any(map(str.isalpha, word)) for word in words) / len(words)
-    yield _at_least("min_lettered_word_fraction", lettered, rules.min_lettered_word_fraction)
-    stop_words = STOP_WORDS & {word.strip(_WORD_MARKS).lower() for word in words}
-    yield _at_least("min_stop_words", len(stop_words), rules.min_stop_words)
-
-
-def _repetition_checks(text: str, rules: ProseRules) -> Iterator[Check]:
-    for name, parts in (("line", repetition.lines(text)), ("paragraph", repetition.paragraphs(text))):
-        for rule, value in (
-            (f"max_duplicate_{name}_fraction", repetition.duplicate_fraction(parts)),
-            (f"max_duplicate_{name}_character_fraction", repetition.duplicate_character_fraction(parts)),
-        ):
-            yield _at_most(rule, value, getattr(rules, rule))
-    words = re.findall(r"\w+", text)
-    for length, threshold in enumerate(rules.max_top_ngram_fractions, start=2):
-        yield _at_most(f"max_top_{length}gram_fraction", repetition.top_ngram_fraction(words, length), threshold)
-    for length, threshold in enumerate(rules.max_duplicate_ngram_fractions, start=5):
-        value = repetition.duplicate_ngram_fraction(words, length)
-        yield _at_most(f"max_duplicate_{length}gram_fraction", value, threshold)
+def failures(kind: str, names: Sequence[str | None], measured: pd.DataFrame, rules: Rules) -> list[Failure | None]:
+    """For each document of one kind, the first rule that it breaks."""
+    if kind not in ("reference", "code"):
+        return first_failures(measured, limits(rules.prose))
+    if kind == "code":
+        return first_failures(measured, limits(rules.code))
+    found = first_failures(measured, limits(rules.reference))
+    if not rules.drop_private_names:
+        return found
+    private = Failure("private_name", 1.0, 0.0)
+    return [private if name and is_private(name) else one for name, one in zip(names, found, strict=True)]

@@ -10,11 +10,10 @@ from functools import cache
 import numpy as np
 
 from stages.seeding import generator
+from stages.text.kernels import MULTIPLIER
 
 _BATCH = 2_048
-"""Shingles hashed at a time: more would leave the processor's cache."""
-
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+"""Pairs compared at a time."""
 
 _LARGE_BUCKET = 200
 """Beyond this, pairs grow too fast; such a bucket holds copies of one text, which the first joins anyway."""
@@ -24,18 +23,6 @@ def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Multipliers (odd) and offsets, uint64 [count] each, of `count` hash functions."""
     drawn = generator(seed, "minhash").integers(0, 2**64, size=(2, count), dtype=np.uint64)
     return drawn[0] | np.uint64(1), drawn[1]
-
-
-def signature(shingles: np.ndarray, multipliers: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """The smallest value of each hash function over the shingles, uint32 [functions].
-
-    The hash is multiply-shift (Dietzfelbinger et al. 1997): the upper half of a * x + b.
-    """
-    smallest = np.full(len(multipliers), 2**32 - 1, dtype=np.uint32)
-    for start in range(0, len(shingles), _BATCH):
-        values = shingles[start : start + _BATCH, None] * multipliers + offsets
-        np.minimum(smallest, (values >> np.uint64(32)).astype(np.uint32).min(axis=0), out=smallest)
-    return smallest
 
 
 def candidate_pairs(signatures: np.ndarray, bands: int, threshold: float) -> np.ndarray:
@@ -60,7 +47,7 @@ def _bucket_pairs(band: np.ndarray) -> np.ndarray:
     """All pairs of rows with the same band; in a very large bucket, each row with the first and the one before it."""
     keys = np.zeros(len(band), dtype=np.uint64)
     for column in band.T:
-        keys = (keys ^ column) * _MULTIPLIER
+        keys = (keys ^ column) * MULTIPLIER
     order = np.argsort(keys, kind="stable")
     starts = np.concatenate([[0], np.flatnonzero(np.diff(keys[order])) + 1, [len(keys)]])
     shared = np.flatnonzero(np.diff(starts) > 1)  # most rows are alone in their bucket

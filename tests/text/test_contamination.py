@@ -1,7 +1,7 @@
 import pytest
 
 from stages.text.contamination import Index, Verdict, rare_hits, verdicts
-from stages.text.word_hashes import WordHasher
+from stages.text.word_hashes import word_hashes
 
 ITEM = "What holds the lens of the lighthouse at Carrow Head so that a child could turn it? A trough of mercury."
 SHORT_ITEM = "Who wound the weight up? The youngest of the three keepers did"
@@ -45,7 +45,7 @@ def test_a_short_item_is_found_by_the_share_of_its_runs():
 
 
 def test_a_verdict_counts_the_shared_runs():
-    count = len(WordHasher()(ITEM)) - 12
+    count = len(word_hashes(ITEM)) - 12
     assert verdicts([ITEM], [ITEM], **LIMITS) == [Verdict("shared_ngram", float(count), 1.0)]
 
 
@@ -60,26 +60,24 @@ def test_without_items_nothing_is_contaminated():
 
 
 def test_hits_are_numbers_of_ngrams_and_coverage_is_the_best_of_all_items():
-    hasher = WordHasher()
-    index = Index([hasher("a b c d"), hasher("c d e"), hasher("x")], 2)
+    index = Index([word_hashes("a b c d"), word_hashes("c d e"), word_hashes("x")], 2)
     assert index.item_sizes.tolist() == [3, 2, 0]
     assert len(index) == 4
-    found, nothing = index.hits([hasher("z c d c d"), hasher("z")])
+    found, nothing = index.hits([word_hashes("z c d c d"), word_hashes("z")])
     assert len(found) == 1
     assert index.coverage(found) == 0.5
     assert index.coverage(nothing) == 0
 
 
 def test_texts_that_are_looked_through_together_share_no_run_of_words():
-    hasher = WordHasher()
-    index = Index([hasher("a b c")], 2)  # a b, b c
-    hits = index.hits([hasher(text) for text in ("x a", "b c", "", "a", "b c a b", "c")])
+    index = Index([word_hashes("a b c")], 2)  # a b, b c
+    hits = index.hits([word_hashes(text) for text in ("x a", "b c", "", "a", "b c a b", "c")])
     assert [len(found) for found in hits] == [0, 1, 0, 0, 2, 0]
     assert hits[1].tolist() == [place for place in hits[4].tolist() if place in hits[1]]
     assert index.hits([]) == []
-    assert [len(found) for found in index.hits([hasher("a"), hasher("")])] == [0, 0]
+    assert [len(found) for found in index.hits([word_hashes("a"), word_hashes("")])] == [0, 0]
 
 
 def test_rare_hits_leave_out_what_more_texts_hold_than_allowed():
-    hits = Index([WordHasher()("a b c")], 2).hits([WordHasher()(text) for text in ("a b c", "a b", "a b")])
+    hits = Index([word_hashes("a b c")], 2).hits([word_hashes(text) for text in ("a b c", "a b", "a b")])
     assert [len(found) for found in rare_hits(hits, 2, common_texts=2)] == [1, 0, 0]

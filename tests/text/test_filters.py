@@ -3,15 +3,21 @@ from pathlib import Path
 import pytest
 
 from stages.parameters import read_parameters
-from stages.text.filters import Rules, first_failure, letter_fraction
+from stages.text.filters import Failure, Rules, failures, judged_text
+from stages.text.measures import measure
 
 RULES = Rules.model_validate(read_parameters(Path("params.yaml"))["clean"]["rules"])
 WORDS = [f"{first}{second}ane" for first in "bcdfghjklm" for second in "aeiourst"]
 PROSE = "The keeper of the light wrote to the town and asked that it be kept. " + " ".join(WORDS)
 
 
+def first_failure(kind: str, name: str | None, text: str, rules: Rules = RULES) -> Failure | None:
+    (failure,) = failures(kind, [name], measure([judged_text(kind, text)]), rules)
+    return failure
+
+
 def rule(kind: str, text: str, name: str | None = None) -> str | None:
-    failure = first_failure(kind, name, text, RULES)
+    failure = first_failure(kind, name, text)
     return failure.rule if failure else None
 
 
@@ -40,13 +46,13 @@ def test_plain_prose_passes(kind):
     ],
 )
 def test_each_rule_drops_what_breaks_it(text, broken):
-    failure = first_failure("prose", None, text, RULES)
+    failure = first_failure("prose", None, text)
     assert failure is not None
     assert failure.rule == broken
 
 
 def test_a_failure_says_what_was_measured_and_against_what():
-    failure = first_failure("prose", None, "Only five words are here.", RULES)
+    failure = first_failure("prose", None, "Only five words are here.")
     assert failure is not None
     assert (failure.rule, failure.value, failure.threshold) == ("min_words", 5, 50)
 
@@ -93,8 +99,13 @@ def test_code_is_not_held_to_the_rules_of_prose():
     assert rule("code", "0, " * 300) == "min_letter_fraction"
 
 
-@pytest.mark.parametrize(
-    ("text", "fraction"), [("ab12", 0.5), ("é 1", 0.5), ("  \n", 0.0), ("a b", 1.0), ("日本-!", 0.5)]
-)
-def test_letters_are_counted_in_any_alphabet(text, fraction):
-    assert letter_fraction(text) == fraction
+def test_documents_are_judged_apart_from_each_other() -> None:
+    texts = [PROSE, "too short", PROSE, " ".join(WORDS)]
+    found = failures("prose", [None] * 4, measure(texts), RULES)
+    assert [failure and failure.rule for failure in found] == [None, "min_words", None, "min_stop_words"]
+
+
+def test_a_text_without_words_is_measured_too() -> None:
+    lenient = RULES.model_copy(update={"prose": RULES.prose.model_copy(update={"min_words": 0})})
+    failure = first_failure("prose", None, "...", lenient)
+    assert failure == Failure("min_mean_word_length", 0, 3)

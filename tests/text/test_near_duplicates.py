@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from stages.seeding import generator
-from stages.text.near_duplicates import candidate_pairs, clusters, jaccard, permutations, signature
+from stages.text.kernels import signature
+from stages.text.near_duplicates import candidate_pairs, clusters, jaccard, permutations
 
 
 def sets_of_similarity(shared: int, apart: int) -> tuple[np.ndarray, np.ndarray]:

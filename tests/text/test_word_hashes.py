@@ -1,41 +1,57 @@
+import re
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stages.text.word_hashes import WordHasher, ngrams, shingles, words
-
-
-def test_case_punctuation_and_line_ends_make_no_difference():
-    assert words("The ferry,\n  RUNS (every) hour!") == ["the", "ferry", "runs", "every", "hour"]
-
-
-def test_a_hash_depends_on_its_word_alone():
-    one, other = WordHasher(), WordHasher()
-    other("other words first")
-    assert one("the ferry the").tolist() == other("THE ferry, the").tolist()
-    assert one("the ferry the")[0] == one("the")[0] != one("ferry")[0]
+from stages.text.kernels import MULTIPLIER, SEED, ngrams
+from stages.text.word_hashes import shingles, word_hashes
+from tests.text.plain_measures import lower
 
 
-def test_the_hash_of_a_word_is_64_bits_of_blake2b():
-    # `printf ferry | b2sum -l 64`, bytes in reverse
-    assert WordHasher()("ferry").tolist() == [int.from_bytes(bytes.fromhex("107d8d835fa7536e"), "little")]
+def joined(state: int, value: int) -> int:
+    """The hash in plain Python."""
+    state = ((state ^ value) * int(MULTIPLIER)) % 2**64
+    return state ^ (state >> 32)
 
 
-def test_ngrams_are_equal_if_and_only_if_their_words_are_in_order():
-    hashes = WordHasher()("a b c a b c b a c")
-    grams = ngrams(hashes, 3).tolist()
-    assert len(grams) == 7
-    assert grams[0] == grams[3]
-    assert len(set(grams)) == 6
+def hash_of(word: str) -> int:
+    """That of a word in lower case."""
+    state = int(SEED)
+    for character in word:
+        state = joined(state, ord(character))
+    return joined(state, len(word))
+
+
+@given(st.text())
+def test_words_are_those_of_a_regular_expression_in_lower_case(text: str) -> None:
+    assert word_hashes(text).tolist() == [hash_of(word) for word in re.findall(r"\w+", lower(text))]
+
+
+def test_case_punctuation_and_line_ends_make_no_difference() -> None:
+    assert word_hashes("The ferry,\n  RUNS!").tolist() == [hash_of(word) for word in ("the", "ferry", "runs")]
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.integers(1, 6))
+def test_ngrams_are_equal_if_and_only_if_their_words_are_in_order(words: list[str], length: int) -> None:
+    grams = ngrams(word_hashes(" ".join(words)), length).tolist()
+    runs = [tuple(words[first : first + length]) for first in range(len(words) - length + 1)]
+    assert len(grams) == len(runs)
+    assert [grams.index(gram) for gram in grams] == [runs.index(run) for run in runs]
 
 
 @pytest.mark.parametrize("length", [4, 9])
-def test_too_few_words_make_no_ngram(length):
-    assert len(ngrams(WordHasher()("a b c"), length)) == 0
+def test_too_few_words_make_no_ngram(length: int) -> None:
+    assert len(ngrams(word_hashes("a b c"), length)) == 0
 
 
-def test_shingles_are_a_set_and_short_texts_have_one():
-    hasher = WordHasher()
-    assert len(shingles(hasher("a b a b a b"), 2)) == 2
-    assert len(shingles(hasher("a b"), 5)) == 1
-    assert len(shingles(hasher(""), 5)) == 0
-    assert np.all(np.diff(shingles(hasher("a b c d e f g"), 2).astype(object)) > 0)
+def test_shingles_are_a_set_and_short_texts_have_one() -> None:
+    assert len(shingles(word_hashes("a b a b a b"), 2)) == 2
+    assert len(shingles(word_hashes("a b"), 5)) == 1
+    assert len(shingles(word_hashes(""), 5)) == 0
+    assert np.all(np.diff(shingles(word_hashes("a b c d e f g"), 2).astype(object)) > 0)
+
+
+def test_half_of_a_surrogate_pair_is_no_part_of_a_word() -> None:
+    assert word_hashes("a\ud800b").tolist() == [hash_of("a"), hash_of("b")]

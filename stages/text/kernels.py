@@ -1,0 +1,323 @@
+"""Every compiled loop over texts: words and their hashes, counts, repetition, MinHash.
+
+They stand in one file because numba compiles a loop anew when its file has changed, but not when one has changed that
+this one imports. Texts are code points, as `code_points` makes them, with the classes below.
+"""
+
+import numpy as np
+from numba import njit
+
+WORD, SPACE, LETTER, MARK = 1, 2, 4, 8
+"""Bits of a class: `\\w` of `re`, `str.isspace`, `str.isalpha`, and punctuation that may stand around a word."""
+
+# Odd numbers with no pattern in their bits: 2^64 over the golden ratio, and a multiplier of Vigna's and Steele's
+# ("Computationally easy, spectrally good multipliers for congruential pseudorandom number generators", 2022).
+SEED = np.uint64(0x9E3779B97F4A7C15)
+MULTIPLIER = np.uint64(0xF1357AEA2E62A9C5)
+_HALF = np.uint64(32)
+
+SHORTEST_NGRAM, FIRST_DUPLICATE_NGRAM, LONGEST_NGRAM = 2, 5, 10
+"""Words of the n-grams whose repetition is measured: below the second only the most frequent one counts."""
+COUNTS = 15
+"""Columns of `count`, named in `measures`."""
+LONGEST_STOP_WORD = 4
+
+_NEWLINE, _DOT, _NUMBER_SIGN, _ELLIPSIS = 10, 46, 35, 0x2026
+
+
+@njit(cache=True, inline="always")
+def joined(state: np.uint64, value: np.uint64) -> np.uint64:
+    """A hash of what `state` stands for and `value` behind it, in that order; both uint64."""
+    state = (state ^ value) * MULTIPLIER
+    return state ^ (state >> _HALF)
+
+
+@njit(cache=True, nogil=True)
+def find_words(codes: np.ndarray, classes: np.ndarray, forms: np.ndarray, hashes: np.ndarray, sizes: np.ndarray) -> int:
+    """Write the hash, uint64, and the characters, int64, of each word of a text; how many there are.
+
+    A word is hashed by the `forms` of its characters. The arrays need room for a word to every two characters, and one.
+    """
+    words, place, end = 0, 0, len(codes)
+    while place < end:
+        if classes[codes[place]] & WORD == 0:
+            place += 1
+            continue
+        first, state = place, SEED
+        while place < end and classes[codes[place]] & WORD:
+            state = joined(state, np.uint64(forms[codes[place]]))
+            place += 1
+        hashes[words] = joined(state, np.uint64(place - first))
+        sizes[words] = place - first
+        words += 1
+    return words
+
+
+@njit(cache=True, nogil=True)
+def hash_words(codes: np.ndarray, classes: np.ndarray, forms: np.ndarray) -> np.ndarray:
+    """The hash of each word of a text, uint64 [words]."""
+    room = len(codes) // 2 + 1
+    hashes, sizes = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
+    return hashes[: find_words(codes, classes, forms, hashes, sizes)].copy()
+
+
+@njit(cache=True, nogil=True)
+def ngrams(hashes: np.ndarray, length: int) -> np.ndarray:
+    """One hash for each run of `length` words, uint64 [words - length + 1]; empty if there are too few words."""
+    grams = np.full(max(len(hashes) - length + 1, 0), SEED)
+    for first in range(len(grams)):
+        for place in range(first, first + length):
+            grams[first] = joined(grams[first], hashes[place])
+    return grams
+
+
+@njit(cache=True, nogil=True)
+def signature(grams: np.ndarray, multipliers: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The smallest value of each hash function over the n-grams of a text, uint32 [functions].
+
+    The hash is multiply-shift (Dietzfelbinger et al. 1997): the upper half of a * x + b.
+    """
+    smallest = np.full(len(multipliers), 2**32 - 1, dtype=np.uint32)
+    for gram in grams:
+        for function in range(len(multipliers)):
+            value = np.uint32((multipliers[function] * gram + offsets[function]) >> _HALF)
+            smallest[function] = min(smallest[function], value)
+    return smallest
+
+
+@njit(cache=True, nogil=True)
+def _table_size(keys: int) -> int:
+    size = 2
+    while size < 2 * keys:
+        size *= 2
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _enter(keys: np.ndarray, table: np.ndarray, counts: np.ndarray, slots: np.ndarray) -> None:
+    """Enter keys, uint64, into a hash table: `slots` says where each lies, `counts` how often it occurs."""
+    last = _table_size(len(keys)) - 1
+    counts[: last + 1] = 0
+    for item in range(len(keys)):
+        key = keys[item]
+        slot = np.int64((key * MULTIPLIER) >> _HALF) & last
+        while counts[slot] and table[slot] != key:
+            slot = (slot + 1) & last
+        table[slot] = key
+        counts[slot] += 1
+        slots[item] = slot
+
+
+@njit(cache=True, nogil=True)
+def _most_frequent(slots: np.ndarray, counts: np.ndarray) -> int:
+    """The slot of the key that occurs most often, of equally frequent ones the first; -1 if each occurs once."""
+    best, times = -1, 1
+    for slot in slots:
+        if counts[slot] > times:
+            best, times = slot, counts[slot]
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _covered(slots: np.ndarray, counts: np.ndarray, best: int, sizes: np.ndarray, length: int) -> int:
+    """Characters of the words in n-grams that repeat, or in those of slot `best` unless it is -1, each counted once."""
+    covered, end = 0, 0
+    for first in range(len(slots)):
+        slot = slots[first]
+        if (slot == best) if best >= 0 else (counts[slot] > 1):
+            for word in range(max(first, end), first + length):
+                covered += sizes[word]
+            end = first + length
+    return covered
+
+
+@njit(cache=True, nogil=True)
+def ngram_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, forms: np.ndarray) -> np.ndarray:
+    """Shares of the words' characters, each counted once, in n-grams of 2 to 10 words that repeat.
+
+    float64 [texts, 9]; 0 where no n-gram repeats.
+    """
+    result = np.zeros((len(starts) - 1, LONGEST_NGRAM - SHORTEST_NGRAM + 1))
+    room = np.max(np.diff(starts)) // 2 + 1
+    hashes, grams = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint64)
+    sizes, slots = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+    table, counts = np.empty(_table_size(room), dtype=np.uint64), np.empty(_table_size(room), dtype=np.int64)
+    for text in range(len(starts) - 1):
+        words = find_words(codes[starts[text] : starts[text + 1]], classes, forms, hashes, sizes)
+        total = sizes[:words].sum()
+        for word in range(words):
+            grams[word] = joined(SEED, hashes[word])
+        for length in range(SHORTEST_NGRAM, min(LONGEST_NGRAM, words - 1) + 1):
+            many = words - length + 1
+            for first in range(many):
+                grams[first] = joined(grams[first], hashes[first + length - 1])
+            _enter(grams[:many], table, counts, slots)
+            best = _most_frequent(slots[:many], counts)
+            if best < 0:
+                break  # what is longer does not repeat either
+            wanted = best if length < FIRST_DUPLICATE_NGRAM else -1
+            result[text, length - SHORTEST_NGRAM] = _covered(slots[:many], counts, wanted, sizes, length) / total
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _stripped(codes: np.ndarray, classes: np.ndarray, bit: int, first: int, end: int) -> tuple[int, int]:
+    """Where a stretch begins and ends without the characters of a class around it."""
+    while first < end and classes[codes[first]] & bit:
+        first += 1
+    while end > first and classes[codes[end - 1]] & bit:
+        end -= 1
+    return first, end
+
+
+@njit(cache=True, nogil=True)
+def _hash(codes: np.ndarray, forms: np.ndarray, first: int, end: int) -> np.uint64:
+    state = joined(SEED, np.uint64(end - first))
+    for place in range(first, end):
+        state = joined(state, np.uint64(forms[codes[place]]))
+    return state
+
+
+@njit(cache=True, nogil=True)
+def hash_of_each(codes: np.ndarray, starts: np.ndarray, forms: np.ndarray) -> np.ndarray:
+    """One hash for each text, uint64 [texts]."""
+    hashes = np.empty(len(starts) - 1, dtype=np.uint64)
+    for text in range(len(hashes)):
+        hashes[text] = _hash(codes, forms, starts[text], starts[text + 1])
+    return hashes
+
+
+@njit(cache=True, nogil=True)
+def _duplicates(
+    keys: np.ndarray, sizes: np.ndarray, table: np.ndarray, counts: np.ndarray, slots: np.ndarray, row: np.ndarray
+) -> None:
+    """Number and characters of all parts, and of the different ones, into a row of four."""
+    _enter(keys, table, counts, slots)
+    row[0], row[1] = len(keys), sizes.sum()
+    for part in range(len(keys)):
+        if counts[slots[part]]:
+            row[2] += 1
+            row[3] += sizes[part]
+            counts[slots[part]] = 0
+
+
+@njit(cache=True, nogil=True)
+def part_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, forms: np.ndarray) -> np.ndarray:
+    """Lines that are not blank, and paragraphs, which blank lines part, both without the white space around them.
+
+    int64 [texts, 2, 4]: for lines and for paragraphs their number, their characters, and both of the different ones.
+    """
+    result = np.zeros((len(starts) - 1, 2, 4), dtype=np.int64)
+    room = np.max(np.diff(starts)) // 2 + 1
+    lines, paragraphs = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint64)
+    line_sizes, paragraph_sizes = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+    table, slots = np.empty(_table_size(room), dtype=np.uint64), np.empty(room, dtype=np.int64)
+    counts = np.empty(_table_size(room), dtype=np.int64)
+    for text in range(len(starts) - 1):
+        line_count = paragraph_count = 0
+        line, paragraph, paragraph_end = starts[text], -1, -1
+        while line <= starts[text + 1]:
+            line_end = line
+            while line_end < starts[text + 1] and codes[line_end] != _NEWLINE:
+                line_end += 1
+            first, end = _stripped(codes, classes, SPACE, line, line_end)
+            if end > first:
+                lines[line_count], line_sizes[line_count] = _hash(codes, forms, first, end), end - first
+                line_count += 1
+                paragraph, paragraph_end = first if paragraph < 0 else paragraph, end
+            if paragraph >= 0 and (end == first or line_end == starts[text + 1]):
+                paragraphs[paragraph_count] = _hash(codes, forms, paragraph, paragraph_end)
+                paragraph_sizes[paragraph_count] = paragraph_end - paragraph
+                paragraph_count += 1
+                paragraph = -1
+            line = line_end + 1
+        _duplicates(lines[:line_count], line_sizes[:line_count], table, counts, slots, result[text, 0])
+        both = paragraphs[:paragraph_count], paragraph_sizes[:paragraph_count]
+        _duplicates(both[0], both[1], table, counts, slots, result[text, 1])
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _count_signs(codes: np.ndarray, classes: np.ndarray, row: np.ndarray) -> None:
+    """Columns 0 to 4; of dots in a row, each three are one ellipsis."""
+    row[0] = len(codes)
+    dots = 0
+    for code in codes:
+        bits = classes[code]
+        row[1] += not bits & SPACE
+        row[2] += (bits & LETTER) != 0
+        row[3] += code == _NUMBER_SIGN
+        row[4] += code == _ELLIPSIS
+        dots = dots + 1 if code == _DOT else 0
+        row[4] += dots > 0 and dots % 3 == 0
+
+
+@njit(cache=True, nogil=True)
+def _count_words(
+    codes: np.ndarray, classes: np.ndarray, lower: np.ndarray, stop_words: np.ndarray, row: np.ndarray
+) -> None:
+    """Columns 5 to 8."""
+    place, seen = 0, 0
+    while place < len(codes):
+        first = place
+        has_letter = False
+        while place < len(codes) and not classes[codes[place]] & SPACE:
+            has_letter |= (classes[codes[place]] & LETTER) != 0
+            place += 1
+        begin, end = _stripped(codes, classes, MARK, first, place)
+        if end > begin:
+            row[5] += 1
+            row[6] += place - first
+            row[7] += has_letter
+            if end - begin <= LONGEST_STOP_WORD:
+                word = _hash(codes, lower, begin, end)
+                for number in range(len(stop_words)):
+                    if stop_words[number] == word:
+                        seen |= 1 << number
+        place += 1
+    while seen:
+        row[8] += seen & 1
+        seen >>= 1
+
+
+@njit(cache=True, nogil=True)
+def _count_line(codes: np.ndarray, classes: np.ndarray, bullets: np.ndarray, row: np.ndarray) -> None:
+    """Columns 9 to 14 of one line."""
+    row[9] += len(codes) > 0
+    row[10] += len(codes)
+    row[11] = max(row[11], len(codes))
+    first, end = _stripped(codes, classes, SPACE, 0, len(codes))
+    if end == first:
+        return
+    row[12] += 1
+    for bullet in bullets:
+        row[13] += codes[first] == bullet
+    dots = 0
+    while dots < 3 and end - dots > first and codes[end - dots - 1] == _DOT:
+        dots += 1
+    row[14] += dots == 3 or codes[end - 1] == _ELLIPSIS
+
+
+@njit(cache=True, nogil=True)
+def count(
+    codes: np.ndarray,
+    starts: np.ndarray,
+    classes: np.ndarray,
+    lower: np.ndarray,
+    stop_words: np.ndarray,
+    bullets: np.ndarray,
+) -> np.ndarray:
+    """What the columns of `measures.COUNTS` name, int64 [texts, 15]; `stop_words` as `hash_of_each` gives them."""
+    result = np.zeros((len(starts) - 1, COUNTS), dtype=np.int64)
+    for text in range(len(starts) - 1):
+        content, row = codes[starts[text] : starts[text + 1]], result[text]
+        _count_signs(content, classes, row)
+        _count_words(content, classes, lower, stop_words, row)
+        line = 0
+        while line <= len(content):
+            end = line
+            while end < len(content) and content[end] != _NEWLINE:
+                end += 1
+            _count_line(content[line:end], classes, bullets, row)
+            line = end + 1
+    return result

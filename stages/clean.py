@@ -10,11 +10,11 @@ from pydantic import Field
 from stages.command import command
 from stages.parameters import Metrics, Section
 from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_documents
-from stages.text.filters import Failure, Rules, failures, judged_text
+from stages.text.filters import Failure, Rules, broken_rules, judged_text
 from stages.text.language import detect
 from stages.text.ledger import Entry, require_kept, tally, write_ledger
 from stages.text.measures import measure
-from stages.text.personal_data import mask
+from stages.text.personal_data import mask_all
 from stages.text.repair import repair
 
 Row = dict[str, Any]
@@ -45,8 +45,8 @@ def first_failures(documents: Sequence[Row], params: Params) -> list[Failure | N
     measured = measure([judged_text(kind, text) for kind, text in zip(table["kind"], table["text"], strict=True)])
     found: list[Failure | None] = [None] * len(documents)
     for kind, rows in table.groupby("kind").indices.items():
-        ofkind = failures(str(kind), table["name"].iloc[rows].tolist(), measured.iloc[rows], params.rules)
-        for row, failure in zip(rows, ofkind, strict=True):
+        broken = broken_rules(str(kind), table["name"].iloc[rows].tolist(), measured.iloc[rows], params.rules)
+        for row, failure in zip(rows, broken, strict=True):
             found[row] = failure
     for row, document in enumerate(documents):
         score = document["language_score"]
@@ -55,22 +55,24 @@ def first_failures(documents: Sequence[Row], params: Params) -> list[Failure | N
     return found
 
 
-def cleaned(raw: Row, document: Row, failure: Failure | None) -> tuple[Row, Entry]:
-    """The document with its personal data masked, and its row of the ledger, which says whether to keep it."""
+def entry(raw: Row, failure: Failure | None, text: str, masked: int) -> Entry:
+    """A document's row of the ledger: kept with its masked text unless it breaks a rule."""
     identity = raw["id"], raw["source"], raw["kind"], len(raw["text"])
-    if failure:
-        return document, Entry(*identity, 0, *failure)
-    text, masked = mask(document["text"])
-    return document | {"text": text}, Entry(*identity, len(text), masked=masked)
+    return Entry(*identity, 0, *failure) if failure else Entry(*identity, len(text), masked=masked)
 
 
 def run(params: Params, documents: Path, output: Path) -> Metrics:
     """Clean every document under `documents`; order and ids stay."""
     raw = read_documents(documents).to_dict("records")
     mended = [tagged(document) for document in raw]
-    results = list(map(cleaned, raw, mended, first_failures(mended, params)))
-    entries = [entry for _, entry in results]
-    kept = [document for document, entry in results if entry.kept]
+    masked = mask_all([document["text"] for document in mended])
+    failures = first_failures(mended, params)
+    entries = [entry(one, failure, *text) for one, failure, text in zip(raw, failures, masked, strict=True)]
+    kept = [
+        document | {"text": text}
+        for document, (text, _), entry in zip(mended, masked, entries, strict=True)
+        if entry.kept
+    ]
     write_documents(output / "documents", pd.DataFrame(kept, columns=DOCUMENT_SCHEMA.names))
     write_ledger(output / "ledger.parquet", entries)
     require_kept("clean", entries)

@@ -113,7 +113,7 @@ def judged_text(kind: str, text: str) -> str:
     return text.partition("\n\n")[2] if kind == "reference" else text
 
 
-def failures(kind: str, names: Sequence[str | None], measured: pd.DataFrame, rules: Rules) -> list[Failure | None]:
+def broken_rules(kind: str, names: Sequence[str | None], measured: pd.DataFrame, rules: Rules) -> list[Failure | None]:
     """For each document of one kind, the first rule that it breaks."""
     if kind not in ("reference", "code"):
         return first_failures(measured, limits(rules.prose))

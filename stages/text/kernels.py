@@ -86,6 +86,15 @@ def signature(grams: np.ndarray, multipliers: np.ndarray, offsets: np.ndarray) -
 
 
 @njit(cache=True, nogil=True)
+def _most_words(starts: np.ndarray) -> int:
+    """More words, lines or paragraphs no text can have."""
+    longest = 0
+    for text in range(len(starts) - 1):
+        longest = max(longest, starts[text + 1] - starts[text])
+    return longest // 2 + 1
+
+
+@njit(cache=True, nogil=True)
 def _table_size(keys: int) -> int:
     size = 2
     while size < 2 * keys:
@@ -138,7 +147,7 @@ def ngram_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray,
     float64 [texts, 9]; 0 where no n-gram repeats.
     """
     result = np.zeros((len(starts) - 1, LONGEST_NGRAM - SHORTEST_NGRAM + 1))
-    room = np.max(np.diff(starts)) // 2 + 1
+    room = _most_words(starts)
     hashes, grams = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint64)
     sizes, slots = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
     table, counts = np.empty(_table_size(room), dtype=np.uint64), np.empty(_table_size(room), dtype=np.int64)
@@ -208,7 +217,7 @@ def part_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, 
     int64 [texts, 2, 4]: for lines and for paragraphs their number, their characters, and both of the different ones.
     """
     result = np.zeros((len(starts) - 1, 2, 4), dtype=np.int64)
-    room = np.max(np.diff(starts)) // 2 + 1
+    room = _most_words(starts)
     lines, paragraphs = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint64)
     line_sizes, paragraph_sizes = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
     table, slots = np.empty(_table_size(room), dtype=np.uint64), np.empty(room, dtype=np.int64)
@@ -232,8 +241,9 @@ def part_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, 
                 paragraph = -1
             line = line_end + 1
         _duplicates(lines[:line_count], line_sizes[:line_count], table, counts, slots, result[text, 0])
-        both = paragraphs[:paragraph_count], paragraph_sizes[:paragraph_count]
-        _duplicates(both[0], both[1], table, counts, slots, result[text, 1])
+        _duplicates(
+            paragraphs[:paragraph_count], paragraph_sizes[:paragraph_count], table, counts, slots, result[text, 1]
+        )
     return result
 
 

@@ -2,8 +2,11 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 _DIGIT = re.compile(r"\d")
 _ASCII_DIGITS_AS_ZERO = str.maketrans("123456789", "000000000")
@@ -140,6 +143,19 @@ def find(text: str) -> list[str]:
     """The names of the kinds of personal data in a text, one for each span."""
     shape = digit_shape(text)
     return [pattern.name for pattern in PATTERNS for _ in pattern.spans(text, shape)]
+
+
+# RE2 looks for all hints of all kinds at once, some ten times faster than one after the other.
+_ANY_HINT = "|".join(
+    "".join(r"\p{Nd}" if sign == "0" else re.escape(sign) for sign in hint)
+    for hint in dict.fromkeys(hint for pattern in PATTERNS for hint in pattern.hints)
+)
+
+
+def mask_all(texts: Sequence[str]) -> list[tuple[str, int]]:
+    """`mask` of each text."""
+    hinted = pc.match_substring_regex(pa.array(texts, pa.large_string()), _ANY_HINT).to_pylist()
+    return [mask(text) if has_hint else (text, 0) for text, has_hint in zip(texts, hinted, strict=True)]
 
 
 def mask(text: str) -> tuple[str, int]:

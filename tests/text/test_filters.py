@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from stages.parameters import read_parameters
-from stages.text.filters import Failure, Rules, failures, judged_text
+from stages.text.filters import Failure, Rules, broken_rules, judged_text
 from stages.text.measures import measure
 
 RULES = Rules.model_validate(read_parameters(Path("params.yaml"))["clean"]["rules"])
@@ -12,7 +12,7 @@ PROSE = "The keeper of the light wrote to the town and asked that it be kept. " 
 
 
 def first_failure(kind: str, name: str | None, text: str, rules: Rules = RULES) -> Failure | None:
-    (failure,) = failures(kind, [name], measure([judged_text(kind, text)]), rules)
+    (failure,) = broken_rules(kind, [name], measure([judged_text(kind, text)]), rules)
     return failure
 
 
@@ -101,7 +101,7 @@ def test_code_is_not_held_to_the_rules_of_prose():
 
 def test_documents_are_judged_apart_from_each_other() -> None:
     texts = [PROSE, "too short", PROSE, " ".join(WORDS)]
-    found = failures("prose", [None] * 4, measure(texts), RULES)
+    found = broken_rules("prose", [None] * 4, measure(texts), RULES)
     assert [failure and failure.rule for failure in found] == [None, "min_words", None, "min_stop_words"]
 
 

@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stages.text.personal_data import digit_shape, find, mask
+from stages.text.personal_data import PATTERNS, digit_shape, find, mask, mask_all
 
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----"
 
@@ -56,3 +58,12 @@ def test_spans_are_counted_by_kind():
 def test_a_shape_has_0_for_every_digit_of_any_script():
     assert digit_shape("tel. +44 20 7946") == "tel. +00 00 0000"
     assert digit_shape("caf\u00e9 \u0665 9 \u00b2") == "caf\u00e9 0 0 \u00b2"
+
+
+PIECES = ["a.b@post.org", "93.184.215.14", "+44 20 7946 0958", "555-867-5309", "4111-1111-1111-1111", "sk-" + "a1" * 20]
+SIGNS = st.sampled_from([*PIECES, *"@.+-0 5\u0665\u09e6a\n", *(hint for pattern in PATTERNS for hint in pattern.hints)])
+
+
+@given(st.lists(st.lists(SIGNS, max_size=8).map("".join) | st.text(), max_size=5))
+def test_many_texts_are_masked_as_each_alone(texts):
+    assert mask_all(texts) == [mask(text) for text in texts]

@@ -1,17 +1,46 @@
 """Have the stages look at their sections of `params.yaml` before any of them starts.
 
 It takes a process that loads their code, for flows know stages by name alone; and seconds, in which the flow does other
-things.
+things. What has been found in order is not looked at again until a section, a stage or its code changes.
 """
 
-import contextlib
+import hashlib
+import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.graph import read_graph
 
-_begun: dict[str | None, subprocess.Popen[str]] = {}
+PIPELINE, PARAMETERS, CODE = Path("dvc.yaml"), Path("params.yaml"), Path("stages")
+IN_ORDER = "parameters_in_order"
+"""In Prefect's folder: the key of what was found in order last."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check that was begun: of what, and its process; none if there is nothing to look at."""
+
+    key: str
+    process: subprocess.Popen[str] | None
+
+
+_begun: dict[str | None, Check] = {}
+
+
+def _record() -> Path:
+    return Path(os.environ["PREFECT_HOME"], IN_ORDER)
+
+
+def _key(stages: list[str]) -> str:
+    """Of these stages' names, both files' content, and the size and time of every file of code."""
+    contents = (path.read_bytes().hex() if path.is_file() else "missing" for path in (PIPELINE, PARAMETERS))
+    parts = [*stages, *contents]
+    for path in sorted(CODE.rglob("*.py")):
+        status = path.stat()
+        parts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def begin_check(from_stage: str | None) -> None:
@@ -21,25 +50,32 @@ def begin_check(from_stage: str | None) -> None:
     """
     if from_stage in _begun:
         return
-    stages = read_graph(Path("dvc.yaml")).behind(from_stage) if from_stage else []
-    command = [sys.executable, "-m", "stages.check", *sorted(stages)]
-    _begun[from_stage] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    stages = sorted(read_graph(PIPELINE).behind(from_stage)) if from_stage else []
+    key, process = _key(stages), None
+    if not _record().exists() or _record().read_text() != key:
+        command = [sys.executable, "-m", "stages.check", *stages]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    _begun[from_stage] = Check(key, process)
 
 
 def wrong_parameters(from_stage: str | None) -> str:
     """What these stages find wrong with their sections, in one line; empty where nothing is."""
     begin_check(from_stage)
     check = _begun.pop(from_stage)
-    _, words = check.communicate()
-    if check.returncode == 0:
+    if check.process is None:
         return ""
-    lines = words.strip().splitlines() or [f"the check of params.yaml ended with {check.returncode}"]
+    _, words = check.process.communicate()
+    if check.process.returncode == 0:
+        _record().parent.mkdir(parents=True, exist_ok=True)
+        _record().write_text(check.key)
+        return ""
+    lines = words.strip().splitlines() or [f"the check of params.yaml ended with {check.process.returncode}"]
     return lines[-1].removeprefix("check: ")
 
 
 def leave_check(from_stage: str | None) -> None:
     """End a check that nobody will ask."""
-    if check := _begun.pop(from_stage, None):
-        check.kill()
-        with contextlib.suppress(ValueError):
-            check.communicate()
+    check = _begun.pop(from_stage, None)
+    if check and check.process:
+        check.process.kill()
+        check.process.communicate()

@@ -6,6 +6,7 @@ import signal
 import psutil
 import pytest
 
+from flows import parameters
 from tests.flows.four_stages import (
     cancel,
     processes_in,
@@ -154,6 +155,27 @@ def test_wrong_parameters_of_all_stages_are_named_before_any_starts(
     assert "last.seed: Input should be a valid integer" in line
     assert {path: path.stat().st_mtime_ns for path in project.folder.glob("data/*/lock")} == began
     assert server.flow_run()["state_type"] == "FAILED"
+
+
+def test_what_was_found_in_order_is_looked_at_again_once_it_has_changed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_parameters(project, 0, seed=5)
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("PREFECT_HOME", str(project.folder / ".prefect"))
+    assert parameters.wrong_parameters(None) == ""
+    parameters.begin_check(None)
+    assert parameters._begun[None].process is None  # in order, and nothing has changed
+    parameters.leave_check(None)
+    project.edit("params.yaml", "left: {seed: 5, seconds: 0,", "left: {seed: 5, seconds: .nan,")
+    assert "left.seconds: Input should be a finite number" in parameters.wrong_parameters(None)
+    assert "left.seconds: Input should be a finite number" in parameters.wrong_parameters(None)
+    assert parameters.wrong_parameters("right") == ""
+    set_parameters(project, 0, seed=5)
+    (project.folder / "stages/left.py").touch()
+    parameters.begin_check(None)
+    assert parameters._begun[None].process is not None
+    parameters.leave_check(None)
 
 
 def test_a_wrong_parameter_is_named_before_what_it_leads_to(server: Server, project: Project) -> None:

@@ -213,11 +213,11 @@ def train(task: Task, iterations: int, episodes: int, settings: UpdateSettings) 
     return policy
 
 
-def assert_closes_the_gap(seed: int, iterations: int, settings: UpdateSettings) -> None:
+def assert_closes_the_gap(seed: int, iterations: int, settings: UpdateSettings, episodes: int = 1024) -> None:
     task = Task(seed)
     best = task.best_policy()
     start = task.divergence(task.reference, best)
-    policy = train(task, iterations, 1024, settings)
+    policy = train(task, iterations, episodes, settings)
     assert task.divergence(policy, best) < 0.01 * start
     assert task.objective(policy).item() == pytest.approx(task.objective(best).item(), abs=0.01 * BETA * start)
 
@@ -229,4 +229,7 @@ def test_training_closes_all_but_a_hundredth_of_the_gap_to_the_best_policy() -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_training_closes_the_gap_from_every_start(seed: int) -> None:
-    assert_closes_the_gap(seed, iterations=300, settings=update_settings(epochs=4, minibatches=4))
+    # With 1,024 episodes seed 0 ended, on one processor of two, without an outcome that the reference draws once in
+    # 10,000 and the best policy seven times in a hundred: what is drawn in time is luck, and more episodes need less.
+    settings = update_settings(epochs=4, minibatches=4)
+    assert_closes_the_gap(seed, iterations=300, settings=settings, episodes=4096)

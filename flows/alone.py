@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
+from flows.files import written_whole
 from flows.process_groups import Group, end
 from flows.tracking import close_killed
 
@@ -56,12 +57,8 @@ class Occupancy:
         self._write()
 
     def _write(self) -> None:
-        temporary = self._record.with_suffix(".partial")
-        with temporary.open("w") as file:
+        with written_whole(self._record) as file:
             json.dump(asdict(self._begun), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._record)
 
     def note_group(self, group: Group) -> None:
         """A process group is at work; those that have ended are forgotten."""

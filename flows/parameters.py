@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.files import written_whole
 from flows.graph import read_graph
 
 PIPELINE, PARAMETERS, CODE = Path("dvc.yaml"), Path("params.yaml"), Path("stages")
@@ -35,12 +36,13 @@ def _record() -> Path:
 
 def _key(stages: list[str]) -> str:
     """Of these stages' names, both files' content, and the size and time of every file of code."""
-    contents = (path.read_bytes().hex() if path.is_file() else "missing" for path in (PIPELINE, PARAMETERS))
-    parts = [*stages, *contents]
+    found = hashlib.sha256("\n".join(stages).encode())
+    for path in (PIPELINE, PARAMETERS):
+        found.update(path.read_bytes() if path.is_file() else b"missing")
     for path in sorted(CODE.rglob("*.py")):
         status = path.stat()
-        parts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        found.update(f"\n{path} {status.st_size} {status.st_mtime_ns}".encode())
+    return found.hexdigest()
 
 
 def begin_check(from_stage: str | None) -> None:
@@ -66,8 +68,8 @@ def wrong_parameters(from_stage: str | None) -> str:
         return ""
     _, words = check.process.communicate()
     if check.process.returncode == 0:
-        _record().parent.mkdir(parents=True, exist_ok=True)
-        _record().write_text(check.key)
+        with written_whole(_record()) as file:
+            file.write(check.key)
         return ""
     lines = words.strip().splitlines() or [f"the check of params.yaml ended with {check.process.returncode}"]
     return lines[-1].removeprefix("check: ")

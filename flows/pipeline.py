@@ -47,6 +47,11 @@ KNOWN_ERRORS = (UnknownStageError, sources.SourcesError, registry.RegistryError)
 STATE_NAMES = {"ran": "Ran", "cached": "Cached", "waiting": "Waiting", "failed": "Failed", "interrupted": "Interrupted"}
 
 
+def prefect_home() -> Path:
+    """The folder where the flow, DVC's words and the server are kept between runs."""
+    return Path(os.environ["PREFECT_HOME"])
+
+
 class PipelineError(Exception):
     """A run that did not come to its end; `code` is that of the first stage that failed, in running order."""
 
@@ -65,7 +70,7 @@ class Run:
         self.stages = graph.behind(from_stage) if from_stage else graph.stages
         self.stale = set(self.stages) if force else stale_stages().intersection(self.stages)
         self.to_run = {stage for first in self.stale for stage in graph.behind(first)}
-        self.reproducer = Reproducer(Path(os.environ["PREFECT_HOME"], "stages"), occupancy.note_group)
+        self.reproducer = Reproducer(prefect_home() / "stages", occupancy.note_group)
         self._ended: dict[str, Outcome] = {}
 
     def bring_up_to_date(self, stage: str) -> Outcome:
@@ -194,7 +199,7 @@ def carry_out(run: Run) -> State[Any]:
             run.occupancy.note_tracked_run(tracked.id)
         with stopping(run.reproducer):
             bring_all_up_to_date(run)
-        recovery.mend(Path(os.environ["PREFECT_HOME"]))
+        recovery.mend(prefect_home())
         settle()
         conclude(run, tracked)
     except BaseException:
@@ -215,10 +220,10 @@ def carry_out(run: Run) -> State[Any]:
 def pipeline(from_stage: str | None = None, force: bool = False) -> State[Any]:
     """Bring every stage up to date, or `from_stage` and what lies behind it; `force` also runs what is fresh."""
     try:
-        with alone(Path(os.environ["PREFECT_HOME"]), flow_run.id) as occupancy:
+        with alone(prefect_home(), flow_run.id) as occupancy:
             try:
                 begin_check(from_stage)
-                recovery.mend(Path(os.environ["PREFECT_HOME"]))
+                recovery.mend(prefect_home())
                 write_sources()
                 registry.check_rule()
                 run = Run(read_graph(Path("dvc.yaml")), from_stage, force, occupancy)

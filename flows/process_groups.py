@@ -15,6 +15,14 @@ STOP_SECONDS = 8.0
 KILL_SECONDS = 5.0
 
 
+def has_ended(process: int) -> bool:
+    """Whether a process does no more; in a container it may stand in the system's list until somebody collects it."""
+    try:
+        return bool(psutil.Process(process).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 @dataclass(frozen=True)
 class Group:
     """A process group by its number, which is its first leader's, and when that was started.
@@ -37,7 +45,7 @@ class Group:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
                 is_member = os.getpgid(process.pid) == self.number and process.create_time() > self.started - 2
-                if is_member and process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(here):
+                if is_member and not has_ended(process.pid) and Path(process.cwd()).is_relative_to(here):
                     found.append(process)
         return found
 

@@ -11,12 +11,13 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import psutil
 from ruamel.yaml import YAML, YAMLError
 
+from flows.files import written_whole
 from flows.graph import read_graph
+from flows.process_groups import has_ended
 
 PIPELINE = Path("dvc.yaml")
 RECORD = Path("dvc.lock")
@@ -65,17 +66,6 @@ def write_record(stages: dict[str, Any]) -> None:
         yaml.dump({"schema": "2.0", "stages": stages}, file)
 
 
-@contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[TextIO]:
-    """A file to write that takes its place once the body is done."""
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
 def mend_record(kept: Path) -> None:
     """Put back what the record has lost of the stages in `kept`, and keep them anew.
 
@@ -91,18 +81,10 @@ def mend_record(kept: Path) -> None:
     lost = {stage: before[stage] for stage in before if stage in declared and stage not in whole}
     stages = {stage: entry for stage, entry in (before | whole | lost).items() if stage in whole or stage in lost}
     if cut_off or lost or not recorded or len(whole) < len(recorded):
-        print(f"{RECORD} was cut off when DVC was killed: put back {', '.join(lost) or 'nothing'}", flush=True)
+        print(f"{RECORD} is not whole, as a DVC leaves it that is killed: put back {', '.join(lost)}", flush=True)
         write_record(stages)
     with written_whole(kept) as file:
         json.dump(before | stages, file)
-
-
-def is_at_work(process: int) -> bool:
-    """Whether a process lives; one that has ended may stand in the system's list until somebody collects it."""
-    try:
-        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def mend_table() -> None:
@@ -114,13 +96,12 @@ def mend_table() -> None:
             named = {entry["pid"] for entry in [*readers, *table.get("write", {}).values()]}
         except (ValueError, KeyError, TypeError, AttributeError):
             named = set()
-        if not any(is_at_work(process) for process in named):
+        if all(map(has_ended, named)):
             TABLE.unlink()
 
 
 def mend(home: Path) -> None:
     """Mend both; the record's stages are kept in `home`, Prefect's folder."""
-    home.mkdir(parents=True, exist_ok=True)
     with held(TEMPORARY / "lock"):
         mend_record(home / KEPT)
     with held(TEMPORARY / "rwlock.lock"):

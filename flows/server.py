@@ -23,6 +23,7 @@ from pathlib import Path
 
 import psutil
 
+from flows.process_groups import has_ended
 from flows.reproduction import CONFIGURATION
 
 HOST = "127.0.0.1"
@@ -128,7 +129,7 @@ class PrefectServer:
             content = json.loads(self.record.read_text())
             process = psutil.Process(content["pid"])
             is_same = abs(process.create_time() - content["started"]) < 2
-            is_alive = is_same and process.status() != psutil.STATUS_ZOMBIE
+            is_alive = is_same and not has_ended(process.pid)
         except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):  # none, or a record that was cut off
             return None
         return (content["url"], process) if is_alive else None

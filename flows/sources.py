@@ -13,6 +13,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from flows.files import written_whole
+
 PARAMETERS = Path("params.yaml")
 RECORD = Path("data/sources.json")
 HASH_CACHE = Path("data/file_hashes.json")
@@ -120,10 +122,8 @@ def write_if_changed(path: Path, content: Mapping[str, Any]) -> bool:
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with written_whole(path) as file:
+        file.write(text)
     return True
 
 

@@ -68,7 +68,10 @@ def test_dvc_refuses_a_cut_off_record_and_finds_all_fresh_once_it_is_mended(done
     assert code != 0
     assert "dvc.lock" in words
     code, words = done.run("python", "-m", "flows.recovery")
-    assert (code, words) == (0, "dvc.lock was cut off when DVC was killed: put back collect, left, right, last\n")
+    assert (code, words) == (
+        0,
+        "dvc.lock is not whole, as a DVC leaves it that is killed: put back collect, left, right, last\n",
+    )
     assert done.run("dvc", "status", "--quiet") == (0, "")
 
 
@@ -80,7 +83,7 @@ def test_without_a_kept_record_dvc_takes_what_has_run_from_its_cache(
     started = Path("data/collect/lock").stat().st_mtime_ns
     code, words = done.run("python", "-m", "flows.pipeline", HEADWATER_TRACKING="off")
     assert code == 0, words
-    assert "dvc.lock was cut off when DVC was killed: put back nothing" in words
+    assert "dvc.lock is not whole, as a DVC leaves it that is killed: put back \n" in words
     assert "last: cached" in words
     yaml = YAML(typ="safe")
     assert yaml.load(record) == yaml.load(text)  # left and right end in any order

@@ -39,7 +39,7 @@ def first_failures(documents: pd.DataFrame, params: Params) -> list[Failure | No
     """The first rule that each tagged document breaks: its language, then those of its kind."""
     measured = measure([judged_text(*pair) for pair in zip(documents["kind"], documents["text"], strict=True)])
     found: list[Failure | None] = [None] * len(documents)
-    for kind, rows in documents.reset_index().groupby("kind").indices.items():
+    for kind, rows in documents.groupby("kind").indices.items():
         broken = broken_rules(str(kind), documents["name"].iloc[rows].tolist(), measured.iloc[rows], params.rules)
         for row, failure in zip(rows, broken, strict=True):
             found[row] = failure
@@ -63,8 +63,10 @@ def run(params: Params, documents: Path, output: Path) -> Metrics:
     """Clean every document under `documents`; order and ids stay."""
     raw = read_documents(documents)
     mended = tagged(raw)
-    masked = mask_all(mended["text"].tolist())
-    entries = ledger(raw, first_failures(mended, params), masked)
+    failures = first_failures(mended, params)
+    # Of what is dropped nothing is left to be masked.
+    masked = mask_all(["" if failure else text for failure, text in zip(failures, mended["text"], strict=True)])
+    entries = ledger(raw, failures, masked)
     kept = mended.assign(text=[text for text, _ in masked])[[entry.kept for entry in entries]]
     write_documents(output / "documents", kept)
     write_ledger(output / "ledger.parquet", entries)

@@ -12,10 +12,10 @@ from pydantic import Field
 from stages.command import command
 from stages.parameters import Metrics, Section
 from stages.text.documents import read_documents, write_documents, write_table
-from stages.text.kernels import ngrams, signature
+from stages.text.kernels import signature
 from stages.text.ledger import Entry, tally, write_ledger
 from stages.text.near_duplicates import candidate_pairs, clusters, jaccard, permutations
-from stages.text.word_hashes import shingles, word_hashes
+from stages.text.word_hashes import shingles, text_ngrams, word_hashes
 
 CLUSTER_SCHEMA = pa.schema(
     [
@@ -74,8 +74,7 @@ def near_pairs(texts: Sequence[str], rows: Iterable[int], params: Params) -> dic
     functions = permutations(params.bands * params.rows, params.seed)
 
     def signed(row: int) -> np.ndarray:
-        hashes = word_hashes(texts[row])
-        return signature(ngrams(hashes, min(params.shingle_words, max(len(hashes), 1))), *functions)
+        return signature(text_ngrams(word_hashes(texts[row]), params.shingle_words), *functions)
 
     def shingled(row: int) -> np.ndarray:
         return shingles(word_hashes(texts[row]), params.shingle_words)

@@ -69,12 +69,7 @@ def read_bearable(stream: IO[bytes]) -> bytes:
     return bytes(content)
 
 
-def _unpacked(path: Path, compression: str) -> bytes:
-    with unpacking(), COMPRESSIONS[compression](path) as stream:
-        return read_bearable(stream)
-
-
-def _unpacked_member(opened: Opened) -> bytes:
+def _unpacked(opened: Opened) -> bytes:
     with unpacking(), opened() as stream:
         return read_bearable(stream)
 
@@ -83,7 +78,7 @@ def _zip_members(path: Path) -> Iterator[tuple[str, Fetch]]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if not member.is_dir():
-                yield member.filename, partial(_unpacked_member, partial(archive.open, member))
+                yield member.filename, partial(_unpacked, partial(archive.open, member))
 
 
 def _tar_members(path: Path, compression: str) -> Iterator[tuple[str, Fetch]]:
@@ -92,7 +87,7 @@ def _tar_members(path: Path, compression: str) -> Iterator[tuple[str, Fetch]]:
     with opened as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             if member.isfile():
-                yield member.name, partial(_unpacked_member, cast(Opened, partial(archive.extractfile, member)))
+                yield member.name, partial(_unpacked, cast(Opened, partial(archive.extractfile, member)))
 
 
 def _members(path: Path) -> Iterator[tuple[str, Fetch]] | None:
@@ -139,7 +134,7 @@ def files_in(path: Path, place: str, reading: Reading) -> Iterator[tuple[str, Fe
     members = _members(path)
     compression = Path(place).suffix.lower()
     if members is None and compression in COMPRESSIONS:
-        yield place.removesuffix(Path(place).suffix), partial(_unpacked, path, compression)
+        yield place.removesuffix(Path(place).suffix), partial(_unpacked, partial(COMPRESSIONS[compression], path))
     elif members is None:
         yield place, partial(file_content, path)
     else:

@@ -95,7 +95,7 @@ def limits(rules: ProseRules | PlainRules) -> dict[str, float]:
     return values | {f"max_{name}": limit for name, limit in zip(NGRAM_MEASURES, ngrams, strict=False)}
 
 
-def first_failures(measured: pd.DataFrame, limits: Mapping[str, float]) -> list[Failure | None]:
+def first_broken(measured: pd.DataFrame, limits: Mapping[str, float]) -> list[Failure | None]:
     """For each row of `measure`'s table, the first rule that it breaks."""
     names, thresholds = list(limits), np.array(list(limits.values()), dtype=float)
     values = np.stack([measured[name[4:]] for name in names], axis=1)
@@ -116,10 +116,10 @@ def judged_text(kind: str, text: str) -> str:
 def broken_rules(kind: str, names: Sequence[str | None], measured: pd.DataFrame, rules: Rules) -> list[Failure | None]:
     """For each document of one kind, the first rule that it breaks."""
     if kind not in ("reference", "code"):
-        return first_failures(measured, limits(rules.prose))
+        return first_broken(measured, limits(rules.prose))
     if kind == "code":
-        return first_failures(measured, limits(rules.code))
-    found = first_failures(measured, limits(rules.reference))
+        return first_broken(measured, limits(rules.code))
+    found = first_broken(measured, limits(rules.reference))
     if not rules.drop_private_names:
         return found
     private = Failure("private_name", 1.0, 0.0)

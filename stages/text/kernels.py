@@ -18,9 +18,28 @@ _HALF = np.uint64(32)
 
 SHORTEST_NGRAM, FIRST_DUPLICATE_NGRAM, LONGEST_NGRAM = 2, 5, 10
 """Words of the n-grams whose repetition is measured: below the second only the most frequent one counts."""
-COUNTS = 15
-"""Columns of `count`, named in `measures`."""
-LONGEST_STOP_WORD = 4
+STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+"""Rae et al. 2021 (Gopher), quality rules."""
+COUNTS = (
+    "characters",
+    "visible_characters",
+    "letters",
+    "number_signs",
+    "ellipses",
+    "words",
+    "word_characters",
+    "lettered_words",
+    "stop_words",
+    "filled_lines",
+    "filled_line_characters",
+    "longest_line",
+    "lines",
+    "bullet_lines",
+    "ellipsis_lines",
+)
+"""Columns of `count`. A word is what white space parts, unless it is all punctuation; of stop words, different ones
+count. A filled line has a character, a line one that is no white space."""
+_COLUMNS, _LONGEST_STOP_WORD = len(COUNTS), max(map(len, STOP_WORDS))
 
 _NEWLINE, _DOT, _NUMBER_SIGN, _ELLIPSIS = 10, 46, 35, 0x2026
 
@@ -279,7 +298,7 @@ def _count_words(
             row[5] += 1
             row[6] += place - first
             row[7] += has_letter
-            if end - begin <= LONGEST_STOP_WORD:
+            if end - begin <= _LONGEST_STOP_WORD:
                 word = _hash(codes, lower, begin, end)
                 for number in range(len(stop_words)):
                     if stop_words[number] == word:
@@ -317,8 +336,8 @@ def count(
     stop_words: np.ndarray,
     bullets: np.ndarray,
 ) -> np.ndarray:
-    """What the columns of `measures.COUNTS` name, int64 [texts, 15]; `stop_words` as `hash_of_each` gives them."""
-    result = np.zeros((len(starts) - 1, COUNTS), dtype=np.int64)
+    """The `COUNTS` of each text, int64 [texts, columns]; `stop_words` as `hash_of_each` gives them."""
+    result = np.zeros((len(starts) - 1, _COLUMNS), dtype=np.int64)
     for text in range(len(starts) - 1):
         content, row = codes[starts[text] : starts[text + 1]], result[text]
         _count_signs(content, classes, row)

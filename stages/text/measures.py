@@ -7,37 +7,18 @@ import pandas as pd
 
 from stages.text.code_points import Texts, alphabet, batches, code_points
 from stages.text.kernels import (
+    COUNTS,
     FIRST_DUPLICATE_NGRAM,
     LONGEST_NGRAM,
     SHORTEST_NGRAM,
+    STOP_WORDS,
     count,
     hash_of_each,
     ngram_repetition,
     part_repetition,
 )
 
-STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
-"""Rae et al. 2021 (Gopher), quality rules."""
 BULLETS = "-*•‣●■"
-COUNTS = (
-    "characters",
-    "visible_characters",
-    "letters",
-    "number_signs",
-    "ellipses",
-    "words",
-    "word_characters",
-    "lettered_words",
-    "stop_words",
-    "filled_lines",
-    "filled_line_characters",
-    "longest_line",
-    "lines",
-    "bullet_lines",
-    "ellipsis_lines",
-)
-"""A word is what white space parts, unless it is all punctuation; of stop words, different ones count. A filled line
-has a character, a line one that is no white space."""
 NGRAM_MEASURES = (
     *(f"top_{length}gram_fraction" for length in range(SHORTEST_NGRAM, FIRST_DUPLICATE_NGRAM)),
     *(f"duplicate_{length}gram_fraction" for length in range(FIRST_DUPLICATE_NGRAM, LONGEST_NGRAM + 1)),

@@ -16,6 +16,11 @@ def word_hashes(text: str) -> np.ndarray:
     return hash_words(code_points(text), known.classes, known.lower)
 
 
+def text_ngrams(hashes: np.ndarray, length: int) -> np.ndarray:
+    """The n-grams of a text in order, uint64; a text shorter than one n-gram is one of all its words."""
+    return ngrams(hashes, max(min(length, len(hashes)), 1))
+
+
 def shingles(hashes: np.ndarray, length: int) -> np.ndarray:
-    """The different n-grams of a text, ascending; a text shorter than one n-gram is one shingle of all its words."""
-    return np.unique(ngrams(hashes, min(length, len(hashes)))) if len(hashes) else np.empty(0, dtype=np.uint64)
+    """The different ones of `text_ngrams`, ascending."""
+    return np.unique(text_ngrams(hashes, length))

@@ -1,7 +1,7 @@
 """The peers' side of benchmarks/text.py, run by the environment of `make benchmark-peers`, with none of our code.
 
-Reads texts as JSON from the file that is named, takes one step over all of them as often as asked, and prints the
-processor's seconds of each time as JSON. The first text is done once before, so that what is loaded late is loaded.
+Reads texts as JSON from the file that is named, takes one step over all of them, prints the processor's seconds. The
+first text is done once before, so that what is loaded late is loaded.
 """
 
 import json
@@ -54,16 +54,13 @@ STEPS = {"gopher": gopher, "datatrove_minhash": datatrove_minhash, "datasketch_m
 
 def main() -> None:
     """Take the step that is named."""
-    step, texts, times = sys.argv[1], json.loads(Path(sys.argv[2]).read_text()), int(sys.argv[3])
+    step, texts = sys.argv[1], json.loads(Path(sys.argv[2]).read_text())
     take = STEPS[step]()
     take(texts[0])
-    seconds = []
-    for _ in range(times):
-        began = time.process_time()
-        for text in texts:
-            take(text)
-        seconds.append(time.process_time() - began)
-    print(json.dumps(seconds))
+    began = time.process_time()
+    for text in texts:
+        take(text)
+    print(time.process_time() - began)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import psutil
 
+from stages.cluster.engines import engine_of
+from stages.cluster.settings import read_data_settings
 from stages.errors import ExitCode, StageError
 from stages.execution import inputs
-from stages.execution.lock import stage_lock
+from stages.execution.lock import take_lock
 from stages.execution.outcome import Status, code_of, status, status_of, write_json, write_status
 from stages.execution.outputs import whole_outputs
 from stages.parameters import Metrics, Section, read_section
@@ -31,10 +34,11 @@ Run = Callable[..., Metrics]
 
 PARAMETERS = Path("params.yaml")
 PIPELINE = Path("dvc.yaml")
+CLUSTER = Path("cluster.yaml")
 RECORD = Path("dvc.lock")
 TRACKING_RECORD = "tracking.json"
 NOT_ARTIFACTS = {"lock", "status.json", "timings.json", TRACKING_RECORD}
-NOT_OPTIONS = {"params", "checkpoints", "logger"}
+NOT_OPTIONS = {"params", "checkpoints", "engine", "logger"}
 
 
 def parameters_class(run: Run) -> type[Section]:
@@ -177,6 +181,8 @@ def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracki
         extra["checkpoints"] = inputs.open_checkpoints(call.checkpoints, fingerprint, call.resume_from)
     if "logger" in call.takes:
         extra["logger"] = tracking.logger()
+    if "engine" in call.takes:
+        extra["engine"] = engine_of(read_data_settings(CLUSTER))
     seed_process(getattr(call.params, "seed", 0))
     outputs = inputs.declared(call.name, PIPELINE, "outs", "metrics")
     with whole_outputs(call.output, outputs) as folder:
@@ -202,22 +208,22 @@ def perform(name: str, run: Run, paths: dict[str, Path], resume_from: Path | Non
     """Run a stage alone and leave its metrics, timings and status beside its output."""
     output = paths["output"]
     try:
-        with stage_lock(output / "lock"):
-            (output / "status.json").unlink(missing_ok=True)
-            call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths, resume_from)
-            # A clock may be set back while a stage runs: only the second one measures.
-            began, ticks = time.time(), time.monotonic()
-            inputs.require_readable(call.input_paths)
-            before, fingerprint = inputs.snapshot(call.dependencies), call.fingerprint()
-            with Tracking(call, fingerprint) as tracking:
-                metrics = work(call, before, fingerprint, tracking)
-                write_json(output / "metrics.json", metrics)
-                cost = timings(began, time.monotonic() - ticks)
-                write_json(output / "timings.json", cost)
-                tracking.finish("ran", metrics, cost)
-            # Once all is in place: a stage that is forced to run again is to work, not to resume what it has done.
-            shutil.rmtree(call.checkpoints, ignore_errors=True)
-            ended = status(0, "")
+        take_lock(output / "lock")
+        (output / "status.json").unlink(missing_ok=True)
+        call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths, resume_from)
+        # A clock may be set back while a stage runs: only the second one measures.
+        began, ticks = time.time(), time.monotonic()
+        inputs.require_readable(call.input_paths)
+        before, fingerprint = inputs.snapshot(call.dependencies), call.fingerprint()
+        with Tracking(call, fingerprint) as tracking:
+            metrics = work(call, before, fingerprint, tracking)
+            write_json(output / "metrics.json", metrics)
+            cost = timings(began, time.monotonic() - ticks)
+            write_json(output / "timings.json", cost)
+            tracking.finish("ran", metrics, cost)
+        # Once all is in place: a stage that is forced to run again is to work, not to resume what it has done.
+        shutil.rmtree(call.checkpoints, ignore_errors=True)
+        ended = status(0, "")
     except BaseException as error:
         ended = status_of(error)
         print(f"{name}: {ended.message}", file=sys.stderr)
@@ -230,8 +236,15 @@ def interrupt(signal_number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def importable(run: Run) -> Run:
+    """`run` under its module's own name and not that of `__main__`: other processes find what it hands them."""
+    main = sys.modules["__main__"].__spec__
+    return import_module(main.name).run if main and run.__module__ == "__main__" else run  # type: ignore[no-any-return]
+
+
 def command(name: str, run: Run) -> None:
     """Run the stage `name` as its command line says, and exit with the code of how it ended."""
+    run = importable(run)
     paths = vars(parser(name, run).parse_args())
     resume_from = paths.pop("resume_from", None)
     for number in (signal.SIGINT, signal.SIGTERM):  # a process in the background would ignore the first

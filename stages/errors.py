@@ -25,4 +25,7 @@ class StageError(Exception):
         self.what = what
         self.where = where
         self.remedy = remedy
-        super().__init__(f"{what}: {where}. {remedy}")
+        super().__init__(code, what, where, remedy)  # all of them, for it to reach one process from another
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.where}. {self.remedy}"

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -13,6 +12,9 @@ import psutil
 
 from stages.errors import ExitCode, StageError
 from stages.execution.processes import Process, stop
+
+_taken: list[TextIO] = []
+"""A lock is lost with the file object that it was taken through."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,18 @@ def _clear(path: Path, file: TextIO) -> None:
     )
 
 
-@contextlib.contextmanager
-def stage_lock(path: Path) -> Iterator[None]:
-    """Hold the lock at `path` for the body; StageError if another live process keeps it."""
+def take_lock(path: Path) -> None:
+    """Take the lock at `path`, which ends with the process; StageError if another live process keeps it.
+
+    It is never given back earlier: what a process does on its way out would run beside the next one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        if not _try_lock(file):
-            _clear(path, file)
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps(asdict(Holder.current())))
-        file.flush()
-        os.fsync(file.fileno())
-        yield
+    file = path.open("a+", encoding="utf-8")
+    _taken.append(file)
+    if not _try_lock(file):
+        _clear(path, file)
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps(asdict(Holder.current())))
+    file.flush()
+    os.fsync(file.fileno())

@@ -12,24 +12,24 @@ import psutil
 import pytest
 
 from stages.errors import StageError
-from stages.execution.lock import Holder, stage_lock
+from stages.execution.lock import Holder, take_lock
 from stages.execution.processes import Process, has_ended
 
 ROOT = Path(__file__).parents[2]
 
 HOLD = """
-import sys, time
+import atexit, sys, time
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from stages.execution.lock import stage_lock
-with stage_lock(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
+from stages.execution.lock import take_lock
+atexit.register(time.sleep, 60)
+take_lock(Path(sys.argv[1]))
+print("held", flush=True)
 """
 
 
 def hold(lock: Path) -> subprocess.Popen[str]:
-    """A process that holds the lock."""
+    """A process that holds the lock, its work done, on its way out."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(lock), str(ROOT)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -42,8 +42,8 @@ def left_alone(lock: Path) -> Iterator[None]:
     holder = hold(lock)
     try:
         yield
-        with pytest.raises(StageError, match=f"process {holder.pid} holds"), stage_lock(lock):
-            pass
+        with pytest.raises(StageError, match=f"process {holder.pid} holds"):
+            take_lock(lock)
         assert holder.poll() is None
     finally:
         holder.kill()
@@ -68,8 +68,8 @@ def test_a_killed_holder_leaves_the_lock_free(tmp_path: Path) -> None:
     holder = hold(lock)
     holder.kill()
     holder.wait()
-    with stage_lock(lock):
-        assert Holder.read(lock.read_text()) == Holder.current()
+    take_lock(lock)
+    assert Holder.read(lock.read_text()) == Holder.current()
 
 
 def test_a_holder_that_dvc_has_left_behind_is_stopped(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_holder_that_dvc_has_left_behind_is_stopped(tmp_path: Path) -> None:
     process = hold(lock)
     content = json.loads(lock.read_text())
     lock.write_text(json.dumps(content | {"dvc": asdict(ended_process())}))
-    with stage_lock(lock):
-        assert has_ended(psutil.Process(process.pid))
+    take_lock(lock)
+    assert has_ended(psutil.Process(process.pid))
     process.wait()
 
 

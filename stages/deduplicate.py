@@ -1,21 +1,36 @@
 """Drop exact and near duplicates, keeping one document of each cluster by a fixed rule."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pydantic import Field
 
 from stages.command import command
+from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
-from stages.text.documents import read_documents, write_documents, write_table
-from stages.text.kernels import signature
-from stages.text.ledger import Entry, tally, write_ledger
-from stages.text.near_duplicates import candidate_pairs, clusters, jaccard, permutations
-from stages.text.word_hashes import shingles, text_ngrams, word_hashes
+from stages.text.documents import DOCUMENT_SCHEMA
+from stages.text.duplicate_search import (
+    Duplicates,
+    Signed,
+    Similarity,
+    candidate_files,
+    candidates,
+    duplicates,
+    exact_similarity,
+    signed_parts,
+    similarity_to,
+)
+from stages.text.ledger import LEDGER_SCHEMA
+from stages.text.ledger_columns import IDENTITY, ledger_columns, read_ledger, tally_ledger
+from stages.text.row_groups import write_row_groups
+from stages.text.signatures import Shape
 
 CLUSTER_SCHEMA = pa.schema(
     [
@@ -27,10 +42,6 @@ CLUSTER_SCHEMA = pa.schema(
     ],
     metadata={"schema_version": "1"},
 )
-
-
-Pair = tuple[int, int]
-"""Rows of two documents."""
 
 
 class Params(Section):
@@ -48,103 +59,109 @@ class Params(Section):
     threshold: float = Field(ge=0, le=1)
     """Jaccard similarity, 0 to 1, from which on two documents are near duplicates."""
 
-
-def comparable_text(kind: str, text: str) -> str:
-    """What of a document is compared: of a docstring, all but the line of name and signature."""
-    return text.partition("\n\n")[2] if kind == "reference" else text
-
-
-def exact_pairs(texts: Sequence[str]) -> dict[Pair, float]:
-    """Each text that has come before, with its first occurrence; all of similarity 1."""
-    first: dict[bytes, int] = {}
-    pairs = {}
-    for row, text in enumerate(texts):
-        earlier = first.setdefault(hashlib.sha256(text.encode()).digest(), row)
-        if earlier != row:
-            pairs[earlier, row] = 1.0
-    return pairs
+    @property
+    def shape(self) -> Shape:
+        """What signatures depend on."""
+        return Shape(self.seed, self.shingle_words, self.bands, self.rows)
 
 
-def near_pairs(texts: Sequence[str], rows: Iterable[int], params: Params) -> dict[Pair, float]:
-    """Pairs among `rows` of `texts` whose similarity reaches the threshold, with that similarity.
+class Kept(NamedTuple):
+    """Which row stands for each row."""
 
-    Signatures are kept for all texts, shingles for the candidates alone.
-    """
-    numbers = np.array(list(rows), dtype=np.int64)
-    functions = permutations(params.bands * params.rows, params.seed)
-
-    def signed(row: int) -> np.ndarray:
-        return signature(text_ngrams(word_hashes(texts[row]), params.shingle_words), *functions)
-
-    def shingled(row: int) -> np.ndarray:
-        return shingles(word_hashes(texts[row]), params.shingle_words)
-
-    signatures = np.stack([signed(row) for row in numbers.tolist()])
-    candidates = numbers[candidate_pairs(signatures, params.bands, params.threshold)]
-    compared = {row: shingled(row) for row in np.unique(candidates).tolist()}
-    similarities = {(one, other): jaccard(compared[one], compared[other]) for one, other in candidates.tolist()}
-    return {pair: value for pair, value in similarities.items() if value >= params.threshold}
+    kept: np.ndarray
+    """The row that is kept of each row's cluster, int64."""
+    members: np.ndarray
+    """Rows of clusters of two or more, int64."""
 
 
-def keepers(documents: pd.DataFrame, cluster: Sequence[int]) -> np.ndarray:
-    """The row to keep for each row: the longest text of its cluster, of equally long ones that of the smallest id."""
-    order = pd.DataFrame({"cluster": cluster, "length": -documents["text"].str.len(), "id": documents["id"]})
-    order = order.sort_values(["cluster", "length", "id"])
-    kept = order.assign(row=order.index).groupby("cluster")["row"].first()
-    return kept.loc[list(cluster)].to_numpy()
+def keepers(cluster: np.ndarray, characters: np.ndarray, ids: pa.ChunkedArray) -> Kept:
+    """The longest text of each cluster, of equally long ones that of the smallest id."""
+    members = np.flatnonzero(np.bincount(cluster, minlength=len(cluster))[cluster] > 1)
+    ranked = pa.table(
+        {"cluster": cluster[members], "characters": characters[members], "id": ids.take(members), "row": members}
+    ).sort_by([("cluster", "ascending"), ("characters", "descending"), ("id", "ascending"), ("row", "ascending")])
+    rows, clusters = ranked["row"].to_numpy(), ranked["cluster"].to_numpy()
+    is_first = np.diff(clusters, prepend=-1) != 0
+    kept = np.arange(len(cluster), dtype=np.int64)
+    kept[rows] = rows[is_first][np.cumsum(is_first) - 1]
+    return Kept(kept, members)
 
 
-def ledger_entries(
-    table: pd.DataFrame,
-    texts: Sequence[str],
-    kept: np.ndarray,
-    pairs: Mapping[tuple[int, int], float],
-    threshold: float,
-) -> list[Entry]:
-    """The ledger; the value of a dropped document is its highest similarity to another of its cluster."""
-    highest: dict[int, float] = {}
-    for pair, value in pairs.items():
-        highest.update({row: max(value, highest.get(row, 0.0)) for row in pair})
-    ids = table["id"].tolist()
-    entries = []
-    for row, (keeper, document) in enumerate(zip(kept.tolist(), table.itertuples(), strict=True)):
-        length = len(document.text)
-        if keeper == row:
-            entries.append(Entry(document.id, document.source, document.kind, length, length))
-            continue
-        rule, limit = ("exact_duplicate", 1.0) if texts[row] == texts[keeper] else ("near_duplicate", threshold)
-        entries.append(
-            Entry(document.id, document.source, document.kind, length, 0, rule, highest[row], limit, ids[keeper])
-        )
-    return entries
-
-
-def cluster_table(table: pd.DataFrame, texts: Sequence[str], kept: np.ndarray, shingle_words: int) -> pd.DataFrame:
+def cluster_table(found: Kept, ids: pa.ChunkedArray, signed: Signed, similarity: Similarity) -> pa.Table:
     """Every document of a cluster of two or more, columns of `CLUSTER_SCHEMA`, ordered by cluster and id."""
-    ids = table["id"].to_numpy()
-    members = pd.DataFrame({"id": ids, "kept_id": ids[kept], "row": np.arange(len(ids)), "kept_row": kept})
-    groups = members.groupby("kept_id")["id"]
-    members = members.assign(cluster=groups.transform("min"), size=groups.transform("size"))
-    members = members[members["size"] > 1].sort_values(["cluster", "id"])
-    compared = {row: shingles(word_hashes(texts[row]), shingle_words) for row in members["row"]}
-    pairs = zip(members["row"], members["kept_row"], strict=True)
-    return members.assign(jaccard=[jaccard(compared[row], compared[keeper]) for row, keeper in pairs])
+    keeper = found.kept[found.members]
+    table = pa.table({"id": ids.take(found.members), "keeper": keeper, "row": found.members})
+    groups = table.group_by("keeper").aggregate([("id", "min"), ("id", "count")])
+    table = table.join(groups, "keeper").rename_columns({"id_min": "cluster", "id_count": "size"})
+    table = table.sort_by([("cluster", "ascending"), ("id", "ascending"), ("row", "ascending")])
+    rows, keepers_ = table["row"].to_numpy(), table["keeper"].to_numpy()
+    table = table.append_column("kept_id", ids.take(keepers_))
+    return table.append_column("jaccard", pa.array(similarity_to(rows, keepers_, signed, similarity)))
+
+
+def ledger_tables(
+    parts: Sequence[Path], kept: np.ndarray, ids: pa.ChunkedArray, signed: Signed, found: Duplicates, threshold: float
+) -> Iterator[pa.Table]:
+    """The ledger of each part; the value of a dropped document is its highest similarity to another of its cluster."""
+    for number, part in enumerate(parts):
+        place = signed.signatures.of_part(number)
+        keeper, characters = kept[place], signed.characters[place]
+        is_kept = keeper == np.arange(place.start, place.stop)
+        is_equal = signed.first[place] == signed.first[keeper]
+        reasons = {
+            "rule": pa.array(np.where(is_equal, "exact_duplicate", "near_duplicate"), pa.string(), mask=is_kept),
+            "value": pa.array(found.highest[place], mask=is_kept),
+            "threshold": pa.array(np.where(is_equal, 1.0, threshold), mask=is_kept),
+            "kept_id": ids.take(pa.array(keeper, mask=is_kept)),
+        }
+        with pq.ParquetFile(part) as file:
+            yield ledger_columns(file.read(IDENTITY), characters, characters, reasons)
+
+
+def write_kept(part: Path, is_kept: np.ndarray, output: Path) -> None:
+    """Write the kept documents of a part, in their order, under the part's name."""
+    with pq.ParquetFile(part) as file:
+        table = file.read(DOCUMENT_SCHEMA.names)
+    write_row_groups(output / part.name, [table.filter(pa.array(is_kept))], DOCUMENT_SCHEMA)
+
+
+@contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """A folder that is empty at first and gone at the end."""
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_ids(parts: Sequence[Path]) -> pa.ChunkedArray:
+    """The ids of all documents."""
+    return pa.chunked_array([chunk for part in parts for chunk in pq.ParquetFile(part).read(["id"])["id"].chunks])
 
 
 def run(params: Params, documents: Path, output: Path) -> Metrics:
     """Keep one document of each cluster of duplicates; order stays."""
-    table = read_documents(documents)
-    texts = [comparable_text(kind, text) for kind, text in zip(table["kind"], table["text"], strict=True)]
-    exact = exact_pairs(texts)
-    repeated = {row for _, row in exact}
-    near = near_pairs(texts, (row for row in range(len(texts)) if row not in repeated), params)
-    cluster = clusters(len(texts), [*exact, *near])
-    kept = keepers(table, cluster)
-    entries = ledger_entries(table, texts, kept, exact | near, params.threshold)
-    write_documents(output / "documents", table[[entry.kept for entry in entries]])
-    write_ledger(output / "ledger.parquet", entries)
-    write_table(output / "clusters.parquet", cluster_table(table, texts, kept, params.shingle_words), CLUSTER_SCHEMA)
-    return tally(entries) | {"clusters": len(set(kept[kept != np.arange(len(kept))].tolist()))}
+    parts = sorted(documents.glob("*.parquet"))
+    if not parts:
+        raise StageError(ExitCode.DATA, "no documents", str(documents), "Run clean again.")
+    with scratch_folder(output / "scratch") as folder:
+        signed = signed_parts(parts, folder, params.shape)
+        files = candidate_files(signed, folder, params.shape, params.threshold)
+        similarity = exact_similarity(parts, signed, files, folder, params.shape)
+        found = duplicates(signed, candidates(files, params.shape), similarity, params.threshold)
+        ids = read_ids(parts)
+        kept = keepers(found.cluster, signed.characters, ids)
+        clusters = cluster_table(kept, ids, signed, similarity)
+        write_row_groups(output / "clusters.parquet", [clusters], CLUSTER_SCHEMA)
+        ledger = ledger_tables(parts, kept.kept, ids, signed, found, params.threshold)
+        write_row_groups(output / "ledger.parquet", ledger, LEDGER_SCHEMA)
+        for number, part in enumerate(parts):
+            place = signed.signatures.of_part(number)
+            write_kept(part, kept.kept[place] == np.arange(place.start, place.stop), output / "documents")
+    return tally_ledger(read_ledger(output / "ledger.parquet")) | {
+        "clusters": pc.count_distinct(clusters["kept_id"]).as_py()
+    }
 
 
 if __name__ == "__main__":

@@ -2,13 +2,17 @@ from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from stages.deduplicate import Params, comparable_text, run
+from stages.deduplicate import Params, run
+from stages.errors import StageError
 from stages.parameters import read_section
-from stages.text.documents import document_id, read_documents, write_documents
+from stages.text import band_join, comparable
+from stages.text.documents import DOCUMENT_SCHEMA, document_id, read_documents, write_documents
 from stages.text.files import read_file
 from stages.text.reading import Reading
+from stages.text.row_groups import write_row_groups
 
 PARAMS = read_section(Path("params.yaml"), "deduplicate", Params)
 CORPUS = Path("tests/corpus")
@@ -81,7 +85,6 @@ def test_the_longest_of_a_cluster_is_kept_and_of_equal_ones_that_of_the_smallest
 
 def test_docstrings_are_compared_without_their_names(tmp_path):
     body = "Return the shortest path between two nodes as a list that starts with the first of them."
-    assert comparable_text("reference", f"p.a(x)\n\n{body}") == body
     table = rows(("a", "reference", f"p.a(x)\n\n{body}"), ("b", "reference", f"q.bb(y)\n\n{body}"))
     _, ledger, _, _ = deduplicate(tmp_path, table)
     assert ledger["rule"].dropna().tolist() == ["exact_duplicate"]
@@ -92,3 +95,39 @@ def test_texts_without_duplicates_are_all_kept(tmp_path):
     kept, _, clusters, metrics = deduplicate(tmp_path, table)
     assert len(kept) == 2
     assert len(clusters) == metrics["clusters"] == 0
+
+
+def test_parts_and_partitions_make_no_difference(corpus, tmp_path, monkeypatch):
+    expected = deduplicate(tmp_path / "whole", corpus)
+    monkeypatch.setattr(band_join, "JOINED_RECORDS", 100)
+    monkeypatch.setattr(comparable, "BATCH_DOCUMENTS", 3)
+    table = pa.Table.from_pandas(corpus.reindex(columns=DOCUMENT_SCHEMA.names), DOCUMENT_SCHEMA, preserve_index=False)
+    names = ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+    for name, begin, end in zip(names, [0, 9, 9], [9, 9, len(corpus)], strict=True):
+        write_row_groups(tmp_path / "parts" / name, [table.slice(begin, end - begin)], DOCUMENT_SCHEMA)
+    metrics = run(params=PARAMS, documents=tmp_path / "parts", output=tmp_path / "out")
+    found = [pd.read_parquet(tmp_path / "out" / f"{name}.parquet").set_index("id") for name in ("ledger", "clusters")]
+    pd.testing.assert_frame_equal(read_documents(tmp_path / "out" / "documents"), expected[0])
+    pd.testing.assert_frame_equal(found[0], expected[1])
+    pd.testing.assert_frame_equal(found[1], expected[2])
+    assert metrics == expected[3]
+    assert sorted(path.name for path in (tmp_path / "out" / "documents").iterdir()) == names
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "clusters.parquet",
+        "documents",
+        "ledger.parquet",
+    ]
+
+
+def test_texts_without_words_are_like_no_other_but_their_copies(tmp_path):
+    table = rows(("a", "prose", "..."), ("b", "prose", "?!"), ("c", "prose", "..."))
+    kept, ledger, clusters, _ = deduplicate(tmp_path, table)
+    assert len(kept) == 2
+    assert ledger["rule"].dropna().tolist() == ["exact_duplicate"]
+    assert clusters["jaccard"].tolist() == [0, 0]
+
+
+def test_a_folder_without_documents_is_a_data_error(tmp_path):
+    (tmp_path / "before").mkdir()
+    with pytest.raises(StageError, match="no documents"):
+        run(params=PARAMS, documents=tmp_path / "before", output=tmp_path)

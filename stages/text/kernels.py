@@ -350,3 +350,171 @@ def count(
             _count_line(content[line:end], classes, bullets, row)
             line = end + 1
     return result
+
+
+@njit(cache=True, nogil=True)
+def behind_blank_line(data: np.ndarray, begins: np.ndarray, ends: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where the rest of each UTF-8 text behind its first blank line begins, int64; for those not `wanted`, itself."""
+    result = begins.copy()
+    for text in range(len(begins)):
+        if wanted[text]:
+            place = begins[text] + 1
+            while place < ends[text] and not (data[place - 1] == _NEWLINE and data[place] == _NEWLINE):
+                place += 1
+            result[text] = min(place + 1, ends[text])
+    return result
+
+
+@njit(cache=True, nogil=True)
+def decode_utf8(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Code points, uint32, of stretches of bytes end to end, and where each begins, int64 [stretches + 1].
+
+    What is not UTF-8 becomes the replacement character, without looking past the stretch.
+    """
+    total = 0
+    for text in range(len(begins)):
+        total += ends[text] - begins[text]
+    codes, starts = np.empty(total, dtype=np.uint32), np.zeros(len(begins) + 1, dtype=np.int64)
+    written = 0
+    for text in range(len(begins)):
+        place, end = begins[text], ends[text]
+        while place < end:
+            lead = np.uint32(data[place])
+            if lead < 0x80:
+                codes[written] = lead
+                place += 1
+            else:
+                size = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+                code = lead & np.uint32(0x7F >> size)
+                for behind in range(place + 1, min(place + size, end)):
+                    code = (code << np.uint32(6)) | (np.uint32(data[behind]) & np.uint32(0x3F))
+                codes[written] = code if place + size <= end and code < 0x110000 else np.uint32(0xFFFD)
+                place += size
+            written += 1
+        starts[text + 1] = written
+    return codes[:written], starts
+
+
+@njit(cache=True, nogil=True)
+def text_signatures(
+    codes: np.ndarray,
+    starts: np.ndarray,
+    classes: np.ndarray,
+    forms: np.ndarray,
+    length: int,
+    multipliers: np.ndarray,
+    offsets: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `signature` of each text over its n-grams of `length` words or all it has, and its words.
+
+    uint32 [texts, functions] and int64 [texts].
+    """
+    signatures = np.empty((len(starts) - 1, len(multipliers)), dtype=np.uint32)
+    words = np.empty(len(starts) - 1, dtype=np.int64)
+    room = _most_words(starts)
+    hashes, sizes = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
+    for text in range(len(words)):
+        words[text] = find_words(codes[starts[text] : starts[text + 1]], classes, forms, hashes, sizes)
+        grams = ngrams(hashes[: words[text]], max(min(length, words[text]), 1))
+        signatures[text] = signature(grams, multipliers, offsets)
+    return signatures, words
+
+
+@njit(cache=True, nogil=True)
+def text_shingles(
+    codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, forms: np.ndarray, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The different n-grams of each text, ascending and end to end, uint64, and how many each has, int64 [texts]."""
+    room = _most_words(starts)
+    hashes, sizes = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
+    found, counts = np.empty(len(codes) // 2 + len(starts), dtype=np.uint64), np.zeros(len(starts) - 1, dtype=np.int64)
+    written = 0
+    for text in range(len(counts)):
+        words = find_words(codes[starts[text] : starts[text + 1]], classes, forms, hashes, sizes)
+        grams = np.sort(ngrams(hashes[:words], max(min(length, words), 1)))
+        for place in range(len(grams)):
+            if place == 0 or grams[place] != grams[place - 1]:
+                found[written] = grams[place]
+                written += 1
+                counts[text] += 1
+    return found[:written].copy(), counts
+
+
+@njit(cache=True, nogil=True)
+def band_keys(signatures: np.ndarray, bands: int) -> np.ndarray:
+    """One hash of each band of each signature, uint64 [bands, texts]; equal bands of two places have other hashes."""
+    rows = signatures.shape[1] // bands
+    keys = np.empty((bands, len(signatures)), dtype=np.uint64)
+    for text in range(len(signatures)):
+        for band in range(bands):
+            key = joined(SEED, np.uint64(band))
+            for value in signatures[text, band * rows : (band + 1) * rows]:
+                key = joined(key, np.uint64(value))
+            keys[band, text] = key
+    return keys
+
+
+@njit(cache=True, nogil=True)
+def bucket_pairs(keys: np.ndarray, rows: np.ndarray, largest: int) -> np.ndarray:
+    """Pairs of `rows` with the same key, int64 [pairs, 2]; keys ascend, and rows within a key.
+
+    Of more than `largest` rows with one key, each is paired with the first and with the one before it.
+    """
+    total, begin = 0, 0
+    for place in range(1, len(keys) + 1):
+        if place == len(keys) or keys[place] != keys[begin]:
+            size = place - begin
+            total += 2 * (size - 1) if size > largest else size * (size - 1) // 2
+            begin = place
+    pairs = np.empty((total, 2), dtype=np.int64)
+    written, begin = 0, 0
+    for place in range(1, len(keys) + 1):
+        if place == len(keys) or keys[place] != keys[begin]:
+            for other in range(begin + 1, place):
+                chained = place - begin > largest
+                for one in range(begin, begin + 1 if chained else other):
+                    pairs[written] = rows[one], rows[other]
+                    written += 1
+                if chained:
+                    pairs[written] = rows[other - 1], rows[other]
+                    written += 1
+            begin = place
+    return pairs
+
+
+@njit(cache=True, nogil=True)
+def shared_counts(values: np.ndarray, starts: np.ndarray, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How many values each pair of ascending sets has in common, int64 [pairs]; sets lie end to end in `values`."""
+    result = np.zeros(len(ones), dtype=np.int64)
+    for pair in range(len(ones)):
+        left, left_end = starts[ones[pair]], starts[ones[pair] + 1]
+        right, right_end = starts[others[pair]], starts[others[pair] + 1]
+        while left < left_end and right < right_end:
+            one, other = values[left], values[right]
+            result[pair] += one == other
+            left += one <= other
+            right += other <= one
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _root(parent: np.ndarray, row: int) -> int:
+    while parent[row] != row:
+        parent[row] = parent[parent[row]]
+        row = parent[row]
+    return row
+
+
+@njit(cache=True, nogil=True)
+def join_rows(parent: np.ndarray, ones: np.ndarray, others: np.ndarray) -> None:
+    """Join pairs of rows in a forest, int64, in which no row's parent is larger than itself."""
+    for pair in range(len(ones)):
+        one, other = _root(parent, ones[pair]), _root(parent, others[pair])
+        parent[max(one, other)] = min(one, other)
+
+
+@njit(cache=True, nogil=True)
+def flatten(parent: np.ndarray) -> None:
+    """Make each row's parent the smallest row that it is joined with."""
+    for row in range(len(parent)):
+        parent[row] = parent[parent[row]]

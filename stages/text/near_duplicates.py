@@ -1,22 +1,20 @@
-"""Near duplicates: MinHash signatures, candidates by bands, exact Jaccard similarity, clusters.
+"""Near duplicates: hash functions of MinHash signatures, candidates by bands, similarity, clusters.
 
 Broder 1997 for MinHash; bands and rows as in Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.
 A pair of similarity s becomes a candidate with probability 1 - (1 - s^rows)^bands.
 """
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from stages.seeding import generator
-from stages.text.kernels import MULTIPLIER
+from stages.text.kernels import flatten, join_rows, shared_counts
 
-_BATCH = 2_048
-"""Pairs compared at a time."""
-
-_LARGE_BUCKET = 200
-"""Beyond this, pairs grow too fast; such a bucket holds copies of one text, which the first joins anyway."""
+_BLOCK_PAIRS = 65_536
+_BLOCK_SHINGLES = 2**22
+"""Most shingles of the pairs that are compared at a time: 32 MB."""
 
 
 def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -25,66 +23,108 @@ def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return drawn[0] | np.uint64(1), drawn[1]
 
 
-def candidate_pairs(signatures: np.ndarray, bands: int, threshold: float) -> np.ndarray:
-    """Pairs of rows that agree in all columns of at least one band, int64 [pairs, 2], ascending.
+def midpoint(bands: int, rows: int) -> float:
+    """The similarity about which pairs begin to become candidates: where the curve of their probability is steepest."""
+    return float((1 / bands) ** (1 / rows))
 
-    Left out are pairs whose signatures agree too little for a similarity of `threshold`: by more than five standard
-    deviations of what agreement estimates.
+
+def least_agreement(threshold: float, functions: int) -> float:
+    """Share of a signature below which a similarity of `threshold` is out of the question.
+
+    That is five standard deviations of what agreement estimates below the threshold.
     """
-    rows, functions = signatures.shape
-    codes = [_bucket_pairs(band) @ [rows, 1] for band in np.split(signatures, bands, axis=1)]
-    found = np.stack(np.divmod(np.unique(np.concatenate(codes)), rows), axis=1)
-    lowest = threshold - 5 * (threshold * (1 - threshold) / functions) ** 0.5
-    agreement = [np.mean(signatures[some[:, 0]] == signatures[some[:, 1]], axis=1) for some in _chunks(found)]
-    return found[np.concatenate([np.empty(0), *agreement]) >= lowest]
+    return float(threshold - 5 * (threshold * (1 - threshold) / functions) ** 0.5)
 
 
-def _chunks(pairs: np.ndarray) -> Iterator[np.ndarray]:
-    return (pairs[start : start + _BATCH] for start in range(0, len(pairs), _BATCH))
+class Rows:
+    """Arrays of several parts as one, without joining them in memory; rows are numbered through all parts."""
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        self.parts = parts
+        self.firsts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self.firsts[-1])
+
+    def of_part(self, part: int) -> slice:
+        """The numbers of a part's rows."""
+        return slice(int(self.firsts[part]), int(self.firsts[part + 1]))
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """A copy of some rows."""
+        result = np.empty((len(rows), *self.parts[0].shape[1:]), dtype=self.parts[0].dtype)
+        owners = np.searchsorted(self.firsts, rows, side="right") - 1
+        order = np.argsort(owners, kind="stable")
+        for here in np.split(order, np.flatnonzero(np.diff(owners[order])) + 1):
+            if len(here):
+                part = owners[here[0]]
+                result[here] = self.parts[part][rows[here] - self.firsts[part]]
+        return result
 
 
-def _bucket_pairs(band: np.ndarray) -> np.ndarray:
-    """All pairs of rows with the same band; in a very large bucket, each row with the first and the one before it."""
-    keys = np.zeros(len(band), dtype=np.uint64)
-    for column in band.T:
-        keys = (keys ^ column) * MULTIPLIER
-    order = np.argsort(keys, kind="stable")
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(keys[order])) + 1, [len(keys)]])
-    shared = np.flatnonzero(np.diff(starts) > 1)  # most rows are alone in their bucket
-    pairs = [_pairs_within(order[starts[bucket] : starts[bucket + 1]]) for bucket in shared]
-    return np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
+def pair_blocks(pairs: np.ndarray, sizes: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Pairs, int64 [pairs, 2], in their order, as many as are compared at a time; `sizes` are the shingles of each."""
+    weights = np.full(len(pairs), _BLOCK_SHINGLES // _BLOCK_PAIRS) if sizes is None else sizes
+    blocks = np.cumsum(weights) // _BLOCK_SHINGLES
+    if len(pairs):
+        yield from np.split(pairs, np.flatnonzero(np.diff(blocks)) + 1)
 
 
-@cache
-def _places_of_pairs(size: int) -> tuple[np.ndarray, ...]:
-    return np.triu_indices(size, k=1)
+def agreement(pairs: np.ndarray, signatures: Rows) -> np.ndarray:
+    """Share of places in which the signatures of two rows agree, float64 [pairs]: an estimate of their similarity."""
+    some = [
+        np.mean(signatures.take(block[:, 0]) == signatures.take(block[:, 1]), axis=1) for block in pair_blocks(pairs)
+    ]
+    return np.concatenate([np.empty(0), *some])
 
 
-def _pairs_within(rows: np.ndarray) -> np.ndarray:
-    if len(rows) > _LARGE_BUCKET:
-        first = np.full(len(rows) - 1, rows[0])
-        return np.concatenate([np.stack([first, rows[1:]], axis=1), np.stack([rows[:-1], rows[1:]], axis=1)])
-    one, other = _places_of_pairs(len(rows))
-    return np.stack([rows[one], rows[other]], axis=1)
+class Shingles(NamedTuple):
+    """The shingles of some rows, in files."""
+
+    rows: np.ndarray
+    """Ascending."""
+    starts: np.ndarray
+    """Where those of each row begin, int64 [rows + 1]."""
+    values: Rows
+
+    def of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The shingles of ascending `rows` end to end, and where each row's begin."""
+        places = np.searchsorted(self.rows, rows)
+        sizes = self.starts[places + 1] - self.starts[places]
+        bounds = np.concatenate([[0], np.cumsum(sizes)])
+        shifts = np.repeat(self.starts[places] - bounds[:-1], sizes)
+        return self.values.take(np.arange(bounds[-1]) + shifts), bounds
+
+    def sizes(self, pairs: np.ndarray) -> np.ndarray:
+        """The shingles of both rows of each pair."""
+        places = np.searchsorted(self.rows, pairs)
+        return (self.starts[places + 1] - self.starts[places]).sum(axis=1)
 
 
-def jaccard(one: np.ndarray, other: np.ndarray) -> float:
-    """Share of shingles that two texts have in common, 0 if they have none; arrays as `shingles` gives them."""
-    shared = len(np.intersect1d(one, other, assume_unique=True))
-    return shared / max(len(one) + len(other) - shared, 1)
+def jaccard(pairs: np.ndarray, shingles: Shingles) -> np.ndarray:
+    """Share of shingles that two rows have in common, float64 [pairs]; 0 if they have none."""
+    result = [np.empty(0)]
+    for block in pair_blocks(pairs, shingles.sizes(pairs)):
+        rows, places = np.unique(block, return_inverse=True)
+        values, starts = shingles.of(rows)
+        ones, others = places.reshape(-1, 2).T
+        shared = shared_counts(values, starts, np.ascontiguousarray(ones), np.ascontiguousarray(others))
+        sizes = np.diff(starts)
+        result.append(shared / np.maximum(sizes[ones] + sizes[others] - shared, 1))
+    return np.concatenate(result)
 
 
-def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """The smallest member of each row's cluster, for `size` rows joined by `pairs`."""
-    parent = list(range(size))
+class Forest:
+    """Rows joined into clusters, each known by its smallest member."""
 
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
+    def __init__(self, size: int) -> None:
+        self._parent = np.arange(size, dtype=np.int64)
 
-    for one, other in pairs:
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    return [root(row) for row in range(size)]
+    def join(self, pairs: np.ndarray) -> None:
+        """Put the rows of each pair, int64 [pairs, 2], into one cluster."""
+        join_rows(self._parent, np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1]))
+
+    def clusters(self) -> np.ndarray:
+        """The smallest member of each row's cluster, int64 [rows]."""
+        flatten(self._parent)
+        return self._parent

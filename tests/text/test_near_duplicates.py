@@ -1,9 +1,22 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.seeding import generator
-from stages.text.kernels import signature
-from stages.text.near_duplicates import candidate_pairs, clusters, jaccard, permutations
+from stages.text import near_duplicates
+from stages.text.kernels import shared_counts, signature
+from stages.text.near_duplicates import (
+    Forest,
+    Rows,
+    Shingles,
+    agreement,
+    jaccard,
+    least_agreement,
+    midpoint,
+    pair_blocks,
+    permutations,
+)
 
 
 def sets_of_similarity(shared: int, apart: int) -> tuple[np.ndarray, np.ndarray]:
@@ -12,54 +25,79 @@ def sets_of_similarity(shared: int, apart: int) -> tuple[np.ndarray, np.ndarray]
     return np.sort(drawn[: shared + apart]), np.sort(np.concatenate([drawn[:shared], drawn[shared + apart :]]))
 
 
-def test_jaccard_is_the_share_in_common():
-    assert jaccard(*sets_of_similarity(30, 10)) == 30 / 50
-    empty = np.empty(0, dtype=np.uint64)
-    assert jaccard(empty, empty) == 0
+def shingles_of(rows: list[int], sets: list[np.ndarray]) -> Shingles:
+    starts = np.concatenate([[0], np.cumsum([len(members) for members in sets])])
+    return Shingles(np.array(rows), starts, Rows([*sets, np.empty(0, dtype=np.uint64)]))
 
 
-def test_signatures_agree_as_often_as_sets_are_similar():
+def test_jaccard_is_the_share_in_common() -> None:
+    one, other = sets_of_similarity(30, 10)
+    shingles = shingles_of([3, 5, 8, 9], [one, np.empty(0, dtype=np.uint64), other, np.empty(0, dtype=np.uint64)])
+    assert jaccard(np.array([[3, 8], [5, 9], [3, 9], [3, 3]]), shingles).tolist() == [30 / 50, 0, 0, 1]
+    assert jaccard(np.empty((0, 2), dtype=np.int64), shingles).tolist() == []
+
+
+def test_jaccard_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = [np.unique(generator("blocks", row).integers(0, 40, size=20, dtype=np.uint64)) for row in range(12)]
+    pairs = np.array([(one, other) for one in range(12) for other in range(one)])
+    expected = [len({*sets[one]} & {*sets[other]}) / len({*sets[one]} | {*sets[other]}) for one, other in pairs]
+    monkeypatch.setattr(near_duplicates, "_BLOCK_SHINGLES", 50)
+    assert len(list(pair_blocks(pairs, np.full(len(pairs), 30)))) > 10
+    assert jaccard(pairs, shingles_of(list(range(12)), sets)).tolist() == expected
+
+
+ascending_sets = st.lists(st.sets(st.integers(0, 12), max_size=8), min_size=2, max_size=6)
+
+
+@given(ascending_sets)
+def test_shared_counts_are_those_of_sets(sets: list[set[int]]) -> None:
+    values = np.array([member for members in sets for member in sorted(members)], dtype=np.uint64)
+    starts = np.concatenate([[0], np.cumsum([len(members) for members in sets])])
+    ones, others = np.triu_indices(len(sets))
+    expected = [len(sets[one] & sets[other]) for one, other in zip(ones, others, strict=True)]
+    assert shared_counts(values, starts, ones, others).tolist() == expected
+
+
+def test_signatures_agree_as_often_as_sets_are_similar() -> None:
     functions = permutations(4_000, seed=1)
     one, other = (signature(members, *functions) for members in sets_of_similarity(600, 200))
     # Similarity 0.6; the standard deviation of the estimate is sqrt(0.6 * 0.4 / 4000) = 0.0077.
-    assert np.mean(one == other) == pytest.approx(0.6, abs=4 * 0.0077)
+    found = agreement(np.array([[0, 1]]), Rows([one[np.newaxis], other[np.newaxis]]))
+    assert found.tolist() == pytest.approx([0.6], abs=4 * 0.0077)
 
 
-def test_a_signature_is_the_same_however_the_set_is_cut_into_batches():
+def test_a_signature_is_the_same_however_the_set_is_cut_into_batches() -> None:
     functions = permutations(8, seed=1)
     members = np.sort(generator("many").integers(0, 2**64, size=5_000, dtype=np.uint64))
     parts = np.minimum(signature(members[:2_500], *functions), signature(members[2_500:], *functions))
     assert signature(members, *functions).tolist() == parts.tolist()
 
 
-def test_other_seeds_give_other_functions():
+def test_other_seeds_give_other_functions() -> None:
     assert permutations(4, seed=1)[0].tolist() != permutations(4, seed=2)[0].tolist()
 
 
-def test_candidates_share_a_band_and_agree_enough():
-    signatures = np.array(
-        [
-            [1, 2, 3, 4, 5, 6, 7, 8],
-            [1, 2, 3, 4, 5, 6, 0, 0],  # shares three bands of two with the first
-            [0, 2, 3, 0, 5, 0, 7, 0],  # agrees in four places, shares no band
-            [1, 2, 9, 9, 9, 9, 9, 9],  # shares one band with the first two
-        ],
-        dtype=np.uint32,
-    )
-    assert candidate_pairs(signatures, 4, threshold=0.1).tolist() == [[0, 1], [0, 3], [1, 3]]
-    # At a threshold of 0.99, five standard deviations are 0.18: only pairs that agree in 0.81 of places are left.
-    assert candidate_pairs(signatures, 4, threshold=0.99).tolist() == []
+def test_rows_of_several_parts_are_taken_in_the_order_asked_for() -> None:
+    rows = Rows([np.array([[0, 1], [2, 3]]), np.empty((0, 2), dtype=np.int64), np.array([[4, 5]])])
+    assert len(rows) == 3
+    assert rows.of_part(2) == slice(2, 3)
+    assert rows.take(np.array([2, 0, 2, 1])).tolist() == [[4, 5], [0, 1], [4, 5], [2, 3]]
+    assert rows.take(np.empty(0, dtype=np.int64)).shape == (0, 2)
 
 
-def test_a_very_large_bucket_is_joined_without_all_of_its_pairs():
-    pairs = candidate_pairs(np.zeros((1_000, 4), dtype=np.uint32), 2, threshold=0.5)
-    assert len(pairs) < 2_000
-    assert set(clusters(1_000, map(tuple, pairs.tolist()))) == {0}
+def test_the_curve_of_bands_and_rows() -> None:
+    # FineWeb's 14 bands of 8 are about a similarity of 0.72 (Penedo et al. 2024, section 3.4).
+    assert midpoint(14, 8) == pytest.approx(0.72, abs=0.005)
+    # 0.5 - 5 * sqrt(0.25 / 100)
+    assert least_agreement(0.5, 100) == pytest.approx(0.25)
 
 
-def test_no_documents_have_no_candidates():
-    assert candidate_pairs(np.empty((0, 4), dtype=np.uint32), 2, threshold=0.5).shape == (0, 2)
-
-
-def test_pairs_join_into_clusters_named_by_their_smallest_member():
-    assert clusters(6, [(4, 5), (1, 4), (2, 3)]) == [0, 1, 2, 2, 1, 1]
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12))
+def test_pairs_join_into_clusters_known_by_their_smallest_member(pairs: list[tuple[int, int]]) -> None:
+    cluster = list(range(10))
+    for one, other in pairs:
+        low, high = sorted((cluster[one], cluster[other]))
+        cluster = [low if row == high else row for row in cluster]
+    forest = Forest(10)
+    forest.join(np.array(pairs, dtype=np.int64).reshape(-1, 2))
+    assert forest.clusters().tolist() == cluster

@@ -1,0 +1,54 @@
+"""The ledger of many documents as columns, a part of the corpus at a time."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.parameters import Metrics
+from stages.text.ledger import LEDGER_SCHEMA
+
+IDENTITY = ["id", "source", "kind"]
+"""Columns of documents that their ledger repeats."""
+
+
+def ledger_columns(
+    documents: pa.Table, characters_in: np.ndarray, characters_left: np.ndarray, reasons: Mapping[str, pa.Array]
+) -> pa.Table:
+    """Rows of a ledger, columns of `LEDGER_SCHEMA`.
+
+    `reasons` has a column `rule`, which is null for a kept document, and may have other columns of the ledger.
+    `characters_left` counts for kept documents alone.
+    """
+    kept = np.asarray(reasons["rule"].is_null())
+    columns = {name: documents[name] for name in IDENTITY} | {
+        "characters_in": pa.array(characters_in),
+        "characters_out": pa.array(np.where(kept, characters_left, 0)),
+        "kept": pa.array(kept),
+        "masked": pa.array(np.zeros(len(kept), dtype=np.int64)),
+        **reasons,
+    }
+    for field in LEDGER_SCHEMA:
+        columns.setdefault(field.name, pa.nulls(len(kept), field.type))
+    return pa.table({name: columns[name] for name in LEDGER_SCHEMA.names})
+
+
+def tally_ledger(ledger: pa.Table, what: str = "documents") -> Metrics:
+    """Rows of a ledger in numbers, as `ledger.tally` has them."""
+    rules = Counter(rule for rule in ledger["rule"].to_pylist() if rule is not None)
+    return {
+        f"{what}_in": len(ledger),
+        f"{what}_kept": len(ledger) - rules.total(),
+        f"{what}_dropped": rules.total(),
+        **{f"{what}_dropped_{rule}": count for rule, count in sorted(rules.items())},
+        f"{what}_characters_in": int(np.sum(ledger["characters_in"].to_numpy())),
+        f"{what}_characters_kept": int(np.sum(ledger["characters_out"].to_numpy())),
+    }
+
+
+def read_ledger(path: Path, rows: int | None = None) -> pa.Table:
+    """What of a ledger is counted, of all rows or of the first ones."""
+    return pq.read_table(path, columns=["characters_in", "characters_out", "rule"])[:rows]

@@ -1,20 +1,22 @@
 """Drop exact and near duplicates, keeping one document of each cluster by a fixed rule."""
 
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
+from stages.progress import figure
 from stages.text.documents import DOCUMENT_SCHEMA
 from stages.text.duplicate_search import (
     Duplicates,
@@ -24,11 +26,14 @@ from stages.text.duplicate_search import (
     candidates,
     duplicates,
     exact_similarity,
+    needed_disk,
+    needed_memory,
     signed_parts,
     similarity_to,
 )
 from stages.text.ledger import LEDGER_SCHEMA
 from stages.text.ledger_columns import IDENTITY, ledger_columns, read_ledger, tally_ledger
+from stages.text.near_duplicates import midpoint
 from stages.text.row_groups import write_row_groups
 from stages.text.signatures import Shape
 
@@ -42,6 +47,12 @@ CLUSTER_SCHEMA = pa.schema(
     ],
     metadata={"schema_version": "1"},
 )
+
+
+MOST_FUNCTIONS = 1_024
+"""Of a signature, 4 KB a document. 260 are the most that a well-known recipe has (NeMo Curator's 20 bands of 13)."""
+FARTHEST_MIDPOINT = 0.3
+"""From the threshold to the similarity that the bands are made for: ours find far more than they must."""
 
 
 class Params(Section):
@@ -58,6 +69,19 @@ class Params(Section):
     1 - (1 - s^rows)^bands."""
     threshold: float = Field(ge=0, le=1)
     """Jaccard similarity, 0 to 1, from which on two documents are near duplicates."""
+
+    @model_validator(mode="after")
+    def find_what_they_are_to_find(self) -> Self:
+        """The parameters; ValueError for too long a signature, or bands that are made for another threshold."""
+        if self.bands * self.rows > MOST_FUNCTIONS:
+            raise ValueError(f"bands x rows is {self.bands * self.rows:,}: at most {MOST_FUNCTIONS:,} hash functions")
+        middle = midpoint(self.bands, self.rows)
+        if abs(middle - self.threshold) > FARTHEST_MIDPOINT:
+            raise ValueError(
+                f"{self.bands} bands of {self.rows} rows find texts of a similarity about {middle:.2f}, "
+                f"more than {FARTHEST_MIDPOINT} from the threshold {self.threshold}"
+            )
+        return self
 
     @property
     def shape(self) -> Shape:
@@ -140,12 +164,32 @@ def read_ids(parts: Sequence[Path]) -> pa.ChunkedArray:
     return pa.chunked_array([chunk for part in parts for chunk in pq.ParquetFile(part).read(["id"])["id"].chunks])
 
 
+def announce(documents: int, shape: Shape, folder: Path) -> None:
+    """Say on standard error what the search will take; StageError if the disk has not as much."""
+    disk, memory = needed_disk(documents, shape), needed_memory(documents, shape)
+    print(
+        f"deduplicate: {documents:,} documents, {figure(disk / 2**20)} MiB of disk for signatures and bands, "
+        f"up to {figure(memory / 2**20)} MiB of memory",
+        file=sys.stderr,
+    )
+    free = shutil.disk_usage(folder).free
+    if free < disk:
+        raise StageError(
+            ExitCode.RESOURCES,
+            "not enough disk",
+            f"{folder}: {figure(disk / 2**20)} MiB wanted, {figure(free / 2**20)} MiB free",
+            "Free some, or lower deduplicate.bands.",
+        )
+
+
 def run(params: Params, documents: Path, output: Path) -> Metrics:
     """Keep one document of each cluster of duplicates; order stays."""
     parts = sorted(documents.glob("*.parquet"))
     if not parts:
         raise StageError(ExitCode.DATA, "no documents", str(documents), "Run clean again.")
+    documents_in = sum(pq.read_metadata(part).num_rows for part in parts)
     with scratch_folder(output / "scratch") as folder:
+        announce(documents_in, params.shape, folder)
         signed = signed_parts(parts, folder, params.shape)
         files = candidate_files(signed, folder, params.shape, params.threshold)
         similarity = exact_similarity(parts, signed, files, folder, params.shape)

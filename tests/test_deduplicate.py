@@ -1,3 +1,7 @@
+import json
+import re
+import shutil
+from collections import namedtuple
 from itertools import combinations
 from pathlib import Path
 
@@ -6,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from stages.deduplicate import Params, run
-from stages.errors import StageError
+from stages.errors import ExitCode, StageError
 from stages.parameters import read_section
 from stages.text import band_join, comparable
 from stages.text.documents import DOCUMENT_SCHEMA, document_id, read_documents, write_documents
@@ -131,3 +135,42 @@ def test_a_folder_without_documents_is_a_data_error(tmp_path):
     (tmp_path / "before").mkdir()
     with pytest.raises(StageError, match="no documents"):
         run(params=PARAMS, documents=tmp_path / "before", output=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"shingle_words": 0}, "deduplicate.shingle_words: Input should be greater than 0"),
+        ({"bands": 200, "rows": 200}, "bands x rows is 40,000: at most 1,024 hash functions"),
+        ({"bands": 100, "rows": 1}, "100 bands of 1 rows find texts of a similarity about 0.01"),
+        ({"bands": 1, "rows": 100}, "1 bands of 100 rows find texts of a similarity about 1.00"),
+        ({"bands": "many"}, "deduplicate.bands: Input should be a valid integer"),
+    ],
+)
+def test_parameters_that_cannot_find_duplicates_are_refused(tmp_path, changes, words):
+    content = {"deduplicate": PARAMS.model_dump(mode="json") | {"threshold": 0.5} | changes}
+    (tmp_path / "params.yaml").write_text(json.dumps(content))
+    with pytest.raises(StageError, match=re.escape(words)) as raised:
+        read_section(tmp_path / "params.yaml", "deduplicate", Params)
+    assert raised.value.code == ExitCode.CONFIGURATION
+    assert "\n" not in str(raised.value)
+
+
+def test_usual_recipes_are_accepted():
+    for bands, rows, threshold in [(14, 8, 0.7), (20, 13, 0.8), (25, 10, 0.7), (9, 13, 0.8)]:
+        Params.model_validate(PARAMS.model_dump() | {"bands": bands, "rows": rows, "threshold": threshold})
+
+
+def test_what_the_search_takes_is_said_first(tmp_path, capsys):
+    deduplicate(tmp_path, rows(*((f"{row}", "prose", f"text {row}") for row in range(3))))
+    # 112 values of 4 bytes, 28 of other figures, and 28 bands of 12 bytes.
+    size = f"{3 * (448 + 28 + 336) / 2**20:.4g}"
+    assert capsys.readouterr().err.startswith(f"deduplicate: 3 documents, {size} MiB of disk for signatures and bands")
+
+
+def test_too_small_a_disk_is_said_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: namedtuple("usage", "free")(2_000))
+    with pytest.raises(StageError, match="not enough disk") as raised:
+        deduplicate(tmp_path, rows(*((f"{row}", "prose", f"text {row}") for row in range(3))))
+    assert raised.value.code == ExitCode.RESOURCES
+    assert not (tmp_path / "scratch").exists()

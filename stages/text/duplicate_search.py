@@ -11,10 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.progress import Progress
+from stages.text import band_join
+from stages.text import signatures as signatures_file
 from stages.text.band_join import candidate_pairs, join_partition, partitions_of, write_bands
 from stages.text.near_duplicates import Forest, Rows, Shingles, agreement, jaccard
 from stages.text.scratch_arrays import open_arrays, write_arrays
 from stages.text.signatures import Shape, shingle_part, sign_part
+
+DOCUMENT_BYTES = 200
+"""Memory for a document beside its signature, as measured with a million of them."""
+JOINED_BYTES = 2**28
+"""Memory for a batch of texts and a partition of bands, whatever the number of documents."""
 
 Similarity = Callable[[np.ndarray], np.ndarray]
 """From pairs of rows, int64 [pairs, 2], to how similar they are, float64 [pairs]."""
@@ -50,6 +57,17 @@ class Duplicates(NamedTuple):
     """Pairs whose similarity was measured."""
     false: int
     """Of these, those below the threshold."""
+
+
+def needed_disk(documents: int, shape: Shape) -> int:
+    """Bytes that signatures and bands take; what the few candidates add depends on how many there are."""
+    signatures = 4 * shape.functions + signatures_file.RECORD_BYTES
+    return documents * (signatures + shape.bands * band_join.RECORD_BYTES)
+
+
+def needed_memory(documents: int, shape: Shape) -> int:
+    """Bytes of memory that are taken at the most, of which the system can take back those of signatures."""
+    return documents * (4 * shape.functions + DOCUMENT_BYTES) + JOINED_BYTES
 
 
 def first_occurrences(content: np.ndarray) -> np.ndarray:

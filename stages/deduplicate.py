@@ -25,6 +25,7 @@ from stages.text.duplicate_search import (
     candidate_files,
     candidates,
     duplicates,
+    estimated_similarity,
     exact_similarity,
     needed_disk,
     needed_memory,
@@ -69,6 +70,9 @@ class Params(Section):
     1 - (1 - s^rows)^bands."""
     threshold: float = Field(ge=0, le=1)
     """Jaccard similarity, 0 to 1, from which on two documents are near duplicates."""
+    verify: bool
+    """Whether the texts of candidates are read again for their true similarity. If not, the agreement of two
+    signatures stands for it, which is off by sqrt(s * (1 - s) / (bands * rows)), standard deviation."""
 
     @model_validator(mode="after")
     def find_what_they_are_to_find(self) -> Self:
@@ -192,7 +196,11 @@ def run(params: Params, documents: Path, output: Path) -> Metrics:
         announce(documents_in, params.shape, folder)
         signed = signed_parts(parts, folder, params.shape)
         files = candidate_files(signed, folder, params.shape, params.threshold)
-        similarity = exact_similarity(parts, signed, files, folder, params.shape)
+        similarity = (
+            exact_similarity(parts, signed, files, folder, params.shape)
+            if params.verify
+            else estimated_similarity(signed)
+        )
         found = duplicates(signed, candidates(files, params.shape), similarity, params.threshold)
         ids = read_ids(parts)
         kept = keepers(found.cluster, signed.characters, ids)
@@ -204,7 +212,9 @@ def run(params: Params, documents: Path, output: Path) -> Metrics:
             place = signed.signatures.of_part(number)
             write_kept(part, kept.kept[place] == np.arange(place.start, place.stop), output / "documents")
     return tally_ledger(read_ledger(output / "ledger.parquet")) | {
-        "clusters": pc.count_distinct(clusters["kept_id"]).as_py()
+        "clusters": pc.count_distinct(clusters["kept_id"]).as_py(),
+        "pairs_checked": found.checked,
+        "pairs_false_fraction": found.false / max(found.checked, 1),
     }
 
 

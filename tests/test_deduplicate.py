@@ -22,10 +22,12 @@ PARAMS = read_section(Path("params.yaml"), "deduplicate", Params)
 CORPUS = Path("tests/corpus")
 
 
-def deduplicate(folder: Path, documents: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
+def deduplicate(
+    folder: Path, documents: pd.DataFrame, params: Params = PARAMS
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
     """Kept documents, ledger, clusters and metrics."""
     write_documents(folder / "before", documents)
-    metrics = run(params=PARAMS, documents=folder / "before", output=folder)
+    metrics = run(params=params, documents=folder / "before", output=folder)
     ledger, clusters = (pd.read_parquet(folder / f"{name}.parquet") for name in ("ledger", "clusters"))
     return read_documents(folder / "documents"), ledger.set_index("id"), clusters.set_index("id"), metrics
 
@@ -174,3 +176,26 @@ def test_too_small_a_disk_is_said_before_the_work(tmp_path, monkeypatch):
         deduplicate(tmp_path, rows(*((f"{row}", "prose", f"text {row}") for row in range(3))))
     assert raised.value.code == ExitCode.RESOURCES
     assert not (tmp_path / "scratch").exists()
+
+
+def test_without_verification_the_agreement_of_signatures_decides(tmp_path):
+    text = " ".join(f"word{number}" for number in range(200))
+    # To 196 runs of five words two are added: a similarity of 196 / 198.
+    table = rows(("a", "prose", text), ("b", "prose", f"{text} and more"), ("c", "prose", "..."), ("d", "prose", "?"))
+    estimated = deduplicate(tmp_path / "signatures", table, PARAMS.model_copy(update={"verify": False}))
+    exact = deduplicate(tmp_path / "texts", table)
+    pd.testing.assert_frame_equal(estimated[0], exact[0])
+    dropped = table["id"][0]
+    assert exact[2].loc[dropped, "jaccard"] == exact[1].loc[dropped, "value"] == pytest.approx(196 / 198)
+    value = estimated[2].loc[dropped, "jaccard"]
+    assert value == estimated[1].loc[dropped, "value"]
+    assert value * 112 == pytest.approx(round(value * 112))
+    assert value == pytest.approx(196 / 198, abs=4 * (0.01 / 112) ** 0.5)
+
+
+def test_pairs_that_were_checked_in_vain_are_counted(tmp_path):
+    words = [f"word{number}" for number in range(60)]
+    # Of 56 runs of five words the second text has 43, of 69: 0.62. It is checked nearly always and never accepted.
+    texts = [" ".join(words), " ".join([*words[:47], *(f"other{number}" for number in range(13))])]
+    metrics = deduplicate(tmp_path, rows(("a", "prose", texts[0]), ("b", "prose", texts[1])))[3]
+    assert (metrics["pairs_checked"], metrics["pairs_false_fraction"], metrics["clusters"]) == (1, 1.0, 0)

@@ -18,7 +18,7 @@ from stages.text.near_duplicates import Forest, Rows, Shingles, agreement, jacca
 from stages.text.scratch_arrays import open_arrays, write_arrays
 from stages.text.signatures import Shape, shingle_part, sign_part
 
-DOCUMENT_BYTES = 200
+DOCUMENT_BYTES = 300
 """Memory for a document beside its signature, as measured with a million of them."""
 JOINED_BYTES = 2**28
 """Memory for a batch of texts and a partition of bands, whatever the number of documents."""

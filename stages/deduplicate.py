@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +19,6 @@ from stages.parameters import Metrics, Section
 from stages.progress import figure
 from stages.text.documents import DOCUMENT_SCHEMA
 from stages.text.duplicate_search import (
-    Duplicates,
-    Signed,
-    Similarity,
     candidate_files,
     candidates,
     duplicates,
@@ -30,30 +27,28 @@ from stages.text.duplicate_search import (
     needed_disk,
     needed_memory,
     signed_parts,
-    similarity_to,
 )
+from stages.text.duplicate_tables import CLUSTER_SCHEMA, cluster_table, keepers, ledger_tables
 from stages.text.ledger import LEDGER_SCHEMA
-from stages.text.ledger_columns import IDENTITY, ledger_columns, read_ledger, tally_ledger
+from stages.text.ledger_columns import read_ledger, tally_ledger
 from stages.text.near_duplicates import midpoint
+from stages.text.repeated_paragraphs import find_cuts
 from stages.text.row_groups import write_row_groups
 from stages.text.signatures import Shape
-
-CLUSTER_SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), metadata={"doc": "document"}),
-        pa.field("cluster", pa.string(), metadata={"doc": "smallest id in the cluster"}),
-        pa.field("size", pa.int64(), metadata={"doc": "documents in the cluster"}),
-        pa.field("kept_id", pa.string()),
-        pa.field("jaccard", pa.float64(), metadata={"doc": "exact similarity to the kept document"}),
-    ],
-    metadata={"schema_version": "1"},
-)
-
 
 MOST_FUNCTIONS = 1_024
 """Of a signature, 4 KB a document. 260 are the most that a well-known recipe has (NeMo Curator's 20 bands of 13)."""
 FARTHEST_MIDPOINT = 0.3
 """From the threshold to the similarity that the bands are made for: ours find far more than they must."""
+
+
+class Repetition(Section):
+    """When a paragraph belongs to no document: notices, menus, licences."""
+
+    most_documents: int = Field(gt=0)
+    """Documents that may hold a paragraph; from those after them, in the order of the corpus, it is cut."""
+    least_words: int = Field(gt=0)
+    """Words of a paragraph, from which on it is looked at: short ones repeat by chance."""
 
 
 class Params(Section):
@@ -74,6 +69,9 @@ class Params(Section):
     """Whether the texts of candidates are read again for their true similarity. If not, the agreement of two
     signatures stands for it, which is off by sqrt(s * (1 - s) / (bands * rows)), standard deviation."""
 
+    repeated_paragraphs: Repetition | None
+    """Which paragraphs of kept prose and web documents are cut; none if null."""
+
     @model_validator(mode="after")
     def find_what_they_are_to_find(self) -> Self:
         """The parameters; ValueError for too long a signature, or bands that are made for another threshold."""
@@ -93,64 +91,31 @@ class Params(Section):
         return Shape(self.seed, self.shingle_words, self.bands, self.rows)
 
 
-class Kept(NamedTuple):
-    """Which row stands for each row."""
+def write_kept(
+    parts: Sequence[Path], is_kept: np.ndarray, repetition: Repetition | None, folder: Path, output: Path
+) -> np.ndarray:
+    """Write the kept documents of each part under its name; the characters that are left of each, int64 [documents].
 
-    kept: np.ndarray
-    """The row that is kept of each row's cluster, int64."""
-    members: np.ndarray
-    """Rows of clusters of two or more, int64."""
-
-
-def keepers(cluster: np.ndarray, characters: np.ndarray, ids: pa.ChunkedArray) -> Kept:
-    """The longest text of each cluster, of equally long ones that of the smallest id."""
-    members = np.flatnonzero(np.bincount(cluster, minlength=len(cluster))[cluster] > 1)
-    ranked = pa.table(
-        {"cluster": cluster[members], "characters": characters[members], "id": ids.take(members), "row": members}
-    ).sort_by([("cluster", "ascending"), ("characters", "descending"), ("id", "ascending"), ("row", "ascending")])
-    rows, clusters = ranked["row"].to_numpy(), ranked["cluster"].to_numpy()
-    is_first = np.diff(clusters, prepend=-1) != 0
-    kept = np.arange(len(cluster), dtype=np.int64)
-    kept[rows] = rows[is_first][np.cumsum(is_first) - 1]
-    return Kept(kept, members)
-
-
-def cluster_table(found: Kept, ids: pa.ChunkedArray, signed: Signed, similarity: Similarity) -> pa.Table:
-    """Every document of a cluster of two or more, columns of `CLUSTER_SCHEMA`, ordered by cluster and id."""
-    keeper = found.kept[found.members]
-    table = pa.table({"id": ids.take(found.members), "keeper": keeper, "row": found.members})
-    groups = table.group_by("keeper").aggregate([("id", "min"), ("id", "count")])
-    table = table.join(groups, "keeper").rename_columns({"id_min": "cluster", "id_count": "size"})
-    table = table.sort_by([("cluster", "ascending"), ("id", "ascending"), ("row", "ascending")])
-    rows, keepers_ = table["row"].to_numpy(), table["keeper"].to_numpy()
-    table = table.append_column("kept_id", ids.take(keepers_))
-    return table.append_column("jaccard", pa.array(similarity_to(rows, keepers_, signed, similarity)))
-
-
-def ledger_tables(
-    parts: Sequence[Path], kept: np.ndarray, ids: pa.ChunkedArray, signed: Signed, found: Duplicates, threshold: float
-) -> Iterator[pa.Table]:
-    """The ledger of each part; the value of a dropped document is its highest similarity to another of its cluster."""
-    for number, part in enumerate(parts):
-        place = signed.signatures.of_part(number)
-        keeper, characters = kept[place], signed.characters[place]
-        is_kept = keeper == np.arange(place.start, place.stop)
-        is_equal = signed.first[place] == signed.first[keeper]
-        reasons = {
-            "rule": pa.array(np.where(is_equal, "exact_duplicate", "near_duplicate"), pa.string(), mask=is_kept),
-            "value": pa.array(found.highest[place], mask=is_kept),
-            "threshold": pa.array(np.where(is_equal, 1.0, threshold), mask=is_kept),
-            "kept_id": ids.take(pa.array(keeper, mask=is_kept)),
-        }
+    Where repeated paragraphs are cut, documents of which nothing is left are not written.
+    """
+    cuts = None
+    if repetition:
+        cuts = find_cuts(parts, is_kept, folder, repetition.least_words, repetition.most_documents)
+    left, first = np.zeros(len(is_kept), dtype=np.int64), 0
+    for part in parts:
         with pq.ParquetFile(part) as file:
-            yield ledger_columns(file.read(IDENTITY), characters, characters, reasons)
-
-
-def write_kept(part: Path, is_kept: np.ndarray, output: Path) -> None:
-    """Write the kept documents of a part, in their order, under the part's name."""
-    with pq.ParquetFile(part) as file:
-        table = file.read(DOCUMENT_SCHEMA.names)
-    write_row_groups(output / part.name, [table.filter(pa.array(is_kept))], DOCUMENT_SCHEMA)
+            table = file.read(DOCUMENT_SCHEMA.names)
+        place = slice(first, first + len(table))
+        rows = np.flatnonzero(is_kept[place]) + first
+        kept = table.take(rows - first)
+        before = text_lengths(kept)
+        if cuts:
+            kept = cuts.applied(kept, rows)
+        left[rows] = text_lengths(kept)
+        has_text = (left[rows] > 0) | (before == 0)
+        write_row_groups(output / part.name, [kept.filter(pa.array(has_text))], DOCUMENT_SCHEMA)
+        first = place.stop
+    return left
 
 
 @contextmanager
@@ -166,6 +131,11 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
 def read_ids(parts: Sequence[Path]) -> pa.ChunkedArray:
     """The ids of all documents."""
     return pa.chunked_array([chunk for part in parts for chunk in pq.ParquetFile(part).read(["id"])["id"].chunks])
+
+
+def text_lengths(documents: pa.Table) -> np.ndarray:
+    """Characters of each text, int64."""
+    return np.asarray(pc.utf8_length(documents["text"]).to_numpy(), dtype=np.int64)
 
 
 def announce(documents: int, shape: Shape, folder: Path) -> None:
@@ -206,13 +176,12 @@ def run(params: Params, documents: Path, output: Path) -> Metrics:
         kept = keepers(found.cluster, signed.characters, ids)
         clusters = cluster_table(kept, ids, signed, similarity)
         write_row_groups(output / "clusters.parquet", [clusters], CLUSTER_SCHEMA)
-        ledger = ledger_tables(parts, kept.kept, ids, signed, found, params.threshold)
+        left = write_kept(parts, kept.is_kept, params.repeated_paragraphs, folder, output / "documents")
+        ledger = ledger_tables(parts, kept, ids, signed, found.highest, params.threshold, left)
         write_row_groups(output / "ledger.parquet", ledger, LEDGER_SCHEMA)
-        for number, part in enumerate(parts):
-            place = signed.signatures.of_part(number)
-            write_kept(part, kept.kept[place] == np.arange(place.start, place.stop), output / "documents")
     return tally_ledger(read_ledger(output / "ledger.parquet")) | {
         "clusters": pc.count_distinct(clusters["kept_id"]).as_py(),
+        "paragraph_characters_cut": int((signed.characters - left)[kept.is_kept].sum()),
         "pairs_checked": found.checked,
         "pairs_false_fraction": found.false / max(found.checked, 1),
     }

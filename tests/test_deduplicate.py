@@ -199,3 +199,21 @@ def test_pairs_that_were_checked_in_vain_are_counted(tmp_path):
     texts = [" ".join(words), " ".join([*words[:47], *(f"other{number}" for number in range(13))])]
     metrics = deduplicate(tmp_path, rows(("a", "prose", texts[0]), ("b", "prose", texts[1])))[3]
     assert (metrics["pairs_checked"], metrics["pairs_false_fraction"], metrics["clusters"]) == (1, 1.0, 0)
+
+
+def test_repeated_paragraphs_are_cut_and_counted(tmp_path):
+    notice = "All rights in this text belong to the harbour office of the town"
+    bodies = ["The ferry leaves the quay at six in the morning", "Bread needs flour and water and a little salt"]
+    texts = [f"{bodies[0]}\n\n{notice}", f"{bodies[1]}\n\n{notice}", notice]
+    table = rows(*((f"{number}", "prose", text) for number, text in enumerate(texts)))
+    repetition = {"most_documents": 1, "least_words": 5}
+    params = Params.model_validate(PARAMS.model_dump() | {"repeated_paragraphs": repetition})
+    kept, ledger, clusters, metrics = deduplicate(tmp_path, table, params)
+    assert kept["text"].tolist() == [texts[0], bodies[1]]
+    assert ledger["characters_in"].tolist() == list(map(len, texts))
+    assert ledger["characters_out"].tolist() == [len(texts[0]), len(bodies[1]), 0]
+    assert ledger["kept"].tolist() == [True, True, False]
+    assert ledger.iloc[2][["rule", "value", "threshold"]].tolist() == ["repeated_paragraphs", 1.0, 1.0]
+    assert metrics["paragraph_characters_cut"] == len(notice) + 2 + len(notice)
+    assert metrics["documents_characters_kept"] == kept["text"].str.len().sum()
+    assert len(clusters) == 0

@@ -29,6 +29,11 @@ def partitions_of(documents: int, shape: Shape) -> int:
     return 1 << max((documents * shape.bands - 1) // JOINED_RECORDS, 0).bit_length()
 
 
+def range_limits(partitions: int) -> np.ndarray:
+    """The first hash of each range but the first one, uint64; `partitions` is a power of two."""
+    return (np.arange(1, partitions) << (64 - (partitions.bit_length() - 1))).astype(np.uint64)
+
+
 def bands_form(shape: Shape, partitions: int) -> Form:
     """That of a file of bands."""
     form = shape.form("bands")
@@ -42,7 +47,7 @@ def write_bands(signatures: Path, compared: np.ndarray, output: Path, shape: Sha
     and `bounds` int64 [runs, partitions + 1] say where in the file each range of hashes begins.
     """
     stored = open_arrays(signatures, shape.form("signatures"))["signature"]
-    limits = (np.arange(1, partitions) << (64 - (partitions.bit_length() - 1))).astype(np.uint64)
+    limits = range_limits(partitions)
     keys, rows, bounds, written = [np.empty(0, np.uint64)], [np.empty(0, np.uint32)], [], 0
     for first in range(0, len(stored), _RUN_DOCUMENTS):
         numbers = np.flatnonzero(compared[first : first + _RUN_DOCUMENTS]) + first

@@ -50,6 +50,12 @@ class Comparable(NamedTuple):
         return np.frombuffer(b"".join(digests), dtype=np.uint64).reshape(-1, 2)
 
 
+def whole_texts(texts: pa.Array | pa.ChunkedArray) -> Texts:
+    """A column of texts as code points."""
+    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    return Comparable.of(column, pa.nulls(len(column), pa.string())).decoded()
+
+
 def read_batches(part: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """The documents of a part in their order, some of their columns, with no more in memory than a batch."""
     with pq.ParquetFile(part, buffer_size=_READ_BYTES) as file:

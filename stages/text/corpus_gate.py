@@ -24,7 +24,7 @@ KNOWN_REASONS = {
         *PlainRules.model_fields,
         *(f"max_{measure}" for measure in NGRAM_MEASURES),
     },
-    "deduplicate": {"exact_duplicate", "near_duplicate"},
+    "deduplicate": {"exact_duplicate", "near_duplicate", "repeated_paragraphs"},
     "decontaminate": {"shared_ngram", "item_coverage"},
 }
 """Every rule by which a stage may drop a document."""

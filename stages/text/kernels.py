@@ -518,3 +518,36 @@ def flatten(parent: np.ndarray) -> None:
     """Make each row's parent the smallest row that it is joined with."""
     for row in range(len(parent)):
         parent[row] = parent[parent[row]]
+
+
+@njit(cache=True, nogil=True)
+def find_paragraphs(
+    codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, forms: np.ndarray, least_words: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Paragraphs, which blank lines part, of `least_words` or more: a hash of the words of each, uint64, and its place.
+
+    The place is int64 [paragraphs, 3]: the text, and where the paragraph begins and ends in it.
+    """
+    most = len(codes) // max(least_words, 1) + len(starts)
+    hashes, places = np.empty(most, dtype=np.uint64), np.empty((most, 3), dtype=np.int64)
+    room = _most_words(starts)
+    words, sizes = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
+    found = 0
+    for text in range(len(starts) - 1):
+        line, begin, end = starts[text], -1, -1
+        while line <= starts[text + 1]:
+            line_end = line
+            while line_end < starts[text + 1] and codes[line_end] != _NEWLINE:
+                line_end += 1
+            first, last = _stripped(codes, classes, SPACE, line, line_end)
+            if last > first:
+                begin, end = line if begin < 0 else begin, line_end
+            if begin >= 0 and (last == first or line_end == starts[text + 1]):
+                count = find_words(codes[begin:end], classes, forms, words, sizes)
+                if count >= least_words:
+                    hashes[found] = ngrams(words[:count], count)[0]
+                    places[found] = text, begin - starts[text], end - starts[text]
+                    found += 1
+                begin = -1
+            line = line_end + 1
+    return hashes[:found].copy(), places[:found].copy()

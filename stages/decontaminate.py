@@ -1,22 +1,31 @@
 """Remove from the training part what gives away an evaluation item or a validation or test prompt."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, compress
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
-from stages.text.contamination import Verdict, verdicts
+from stages.progress import Progress
+from stages.text.code_points import batches
+from stages.text.comparable import document_parts
+from stages.text.contamination import Found, Indexes, Limits, Verdict, found_in, judged, read_hits, scan_part
 from stages.text.demonstrations import ChoiceItem, Demonstration, Message, Prompt
-from stages.text.documents import SPLITS, read_documents, write_documents
-from stages.text.ledger import Entry, require_kept, tally, write_ledger
+from stages.text.documents import DOCUMENT_SCHEMA, SPLITS
+from stages.text.ledger import LEDGER_SCHEMA, Entry, tally
+from stages.text.ledger_columns import IDENTITY, entry_table, ledger_columns, require_kept_rows, tally_ledger
 from stages.text.records import read_records, write_records
+from stages.text.row_groups import write_row_groups
+from stages.text.scratch_arrays import scratch_folder
 
 EVALUATION_SPLITS = ("validation", "test")
 
@@ -53,19 +62,8 @@ def protected_texts(items: Iterable[ChoiceItem], prompts: Iterable[Prompt]) -> l
     return texts
 
 
-def with_splits(documents: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
-    """The documents, each with its split; StageError if one has none."""
-    of_document = splits.set_index("document_id")["split"]
-    assigned = documents.assign(split=documents["id"].map(of_document))
-    missing = assigned["split"].isna()
-    if missing.any():
-        first = assigned.loc[missing, "id"].iloc[0]
-        raise StageError(ExitCode.DATA, "document without a split", first, "Run compose again.")
-    return assigned
-
-
 class Candidate(NamedTuple):
-    """A document, demonstration or prompt, as far as it matters here."""
+    """A demonstration or prompt, as far as it matters here."""
 
     id: str
     source: str
@@ -75,82 +73,150 @@ class Candidate(NamedTuple):
     """Whether a model learns from it; what measures is never dropped."""
 
 
-def candidates(
-    documents: pd.DataFrame, demonstrations: Iterable[Demonstration], prompts: Iterable[Prompt]
-) -> dict[str, list[Candidate]]:
-    """What may be dropped, by what it is."""
-    columns = (documents[name] for name in ("id", "source", "kind", "text", "split"))
-    return {
-        "documents": [
-            Candidate(id_, source, kind, text, is_trained_on=split == "train")
-            for id_, source, kind, text, split in zip(*columns, strict=True)
-        ],
-        **{
-            name: [
-                Candidate(
-                    record.id,
-                    name,
-                    record.kind,
-                    conversation_text(record.messages),
-                    is_trained_on=record.split not in EVALUATION_SPLITS,
-                )
-                for record in records
-            ]
-            for name, records in (("demonstrations", demonstrations), ("prompts", prompts))
-        },
-    }
-
-
-def entry(candidate: Candidate, verdict: Verdict | None) -> Entry:
-    """The candidate's row of the ledger."""
-    length = len(candidate.text)
-    if verdict is None:
-        return Entry(candidate.id, candidate.source, candidate.kind, length, length)
-    return Entry(candidate.id, candidate.source, candidate.kind, length, 0, *verdict)
-
-
-def judged(
-    groups: Mapping[str, Sequence[Candidate]], protected: Sequence[str], params: Params
-) -> dict[str, list[Entry]]:
-    """The ledger of each group. Whether a run of words is common is counted over the training part of all groups."""
-    trained = [candidate for group in groups.values() for candidate in group if candidate.is_trained_on]
-    found = dict(
-        zip(
-            trained,
-            verdicts(
-                (candidate.text for candidate in trained),
-                protected,
-                long_words=params.long_words,
-                short_words=params.short_words,
-                min_coverage=params.min_coverage,
-                common_texts=params.common_texts,
-            ),
-            strict=True,
+def candidates(name: str, records: Iterable[Demonstration | Prompt]) -> list[Candidate]:
+    """What may be dropped of some records; `name` says what they are."""
+    return [
+        Candidate(
+            record.id,
+            name,
+            record.kind,
+            conversation_text(record.messages),
+            is_trained_on=record.split not in EVALUATION_SPLITS,
         )
-    )
-    return {name: [entry(candidate, found.get(candidate)) for candidate in group] for name, group in groups.items()}
+        for record in records
+    ]
+
+
+def splits_of(part: Path, splits: pa.Table) -> pa.Array:
+    """The split of each document of a part; StageError if one has none."""
+    with pq.ParquetFile(part) as file:
+        ids = file.read(["id"])["id"].combine_chunks()
+    found = splits["split"].take(pc.index_in(ids, value_set=splits["document_id"].combine_chunks()))
+    if found.null_count:
+        first = ids.filter(found.is_null())[0].as_py()
+        raise StageError(ExitCode.DATA, "document without a split", first, "Run compose again.")
+    return found.combine_chunks()
+
+
+def entries(group: Sequence[Candidate], verdicts: Mapping[int, Verdict]) -> list[Entry]:
+    """The ledger of a group; verdicts are numbered by its trained-on members."""
+    result, trained = [], 0
+    for candidate in group:
+        verdict = verdicts.get(trained) if candidate.is_trained_on else None
+        trained += candidate.is_trained_on
+        length = len(candidate.text)
+        reason = verdict or ()
+        left = 0 if verdict else length
+        result.append(Entry(candidate.id, candidate.source, candidate.kind, length, left, *reason))
+    return result
+
+
+def document_ledger(part: Path, verdicts: Mapping[int, Verdict]) -> pa.Table:
+    """The ledger of a part, with its columns; verdicts are numbered by row."""
+    with pq.ParquetFile(part) as file:
+        documents = file.read([*IDENTITY, "text"])
+    characters = pc.utf8_length(documents["text"]).to_numpy().astype(np.int64)
+    rows = [verdicts.get(row) for row in range(len(documents))]
+    reasons = {
+        "rule": pa.array([row and row.rule for row in rows], pa.string()),
+        "value": pa.array([row and row.value for row in rows], pa.float64()),
+        "threshold": pa.array([row and row.threshold for row in rows], pa.float64()),
+    }
+    return ledger_columns(documents, characters, characters, reasons)
+
+
+def write_kept(parts: Sequence[Path], splits: Sequence[pa.Array], kept: pa.ChunkedArray, output: Path) -> Counter[str]:
+    """Write the kept documents of each part with their splits, under the part's name; how many are of each split."""
+    counts, first = Counter[str](), 0
+    for part, split in zip(parts, splits, strict=True):
+        with pq.ParquetFile(part) as file:
+            documents = file.read(DOCUMENT_SCHEMA.names)
+        place = documents.schema.get_field_index("split")
+        some = documents.set_column(place, "split", split).filter(kept.slice(first, len(split)))
+        write_row_groups(output / part.name, [some], DOCUMENT_SCHEMA)
+        counts.update(some["split"].to_pylist())
+        first += len(split)
+    return counts
+
+
+class Scanned(NamedTuple):
+    """Which runs of protected texts everything holds that is trained on."""
+
+    parts: list[Path]
+    """Of `scan_part`, one for each part of the documents."""
+    records: dict[str, Found]
+    """Of demonstrations and prompts."""
+
+    def frequencies(self, indexes: Indexes, limits: Limits) -> list[np.ndarray]:
+        """In how many texts of the training part each run is, of both indexes."""
+        found = chain((read_hits(path, limits) for path in self.parts), self.records.values())
+        totals = [np.zeros(len(index), dtype=np.int64) for index in indexes]
+        for one in found:
+            for total, frequency in zip(totals, one.frequencies(indexes), strict=True):
+                total += frequency
+        return totals
+
+
+def scan(
+    parts: Sequence[Path],
+    splits: Sequence[pa.Array],
+    groups: Mapping[str, Sequence[Candidate]],
+    indexes: Indexes,
+    limits: Limits,
+    folder: Path,
+) -> Scanned:
+    """Look through all that is trained on, a part of the documents at a time."""
+    files = [folder / f"hits-{number:05d}" for number in range(len(parts))]
+    with Progress("decontaminate: documents", len(parts), "part") as progress:
+        for number, (part, split) in enumerate(zip(parts, splits, strict=True)):
+            wanted = pc.equal(split, "train").to_numpy(zero_copy_only=False)
+            scan_part(part, wanted, files[number], indexes, limits)
+            progress.update(number + 1)
+    records = {
+        name: found_in(batches([one.text for one in group if one.is_trained_on]), indexes)
+        for name, group in groups.items()
+    }
+    return Scanned(files, records)
 
 
 def run(
     params: Params, documents: Path, splits: Path, demonstrations: Path, prompts: Path, tasks: Path, output: Path
 ) -> Metrics:
-    """Give each document its split, and drop documents, demonstrations and prompts from the training part alone."""
-    table = with_splits(read_documents(documents), pq.read_table(splits).to_pandas())
-    all_demonstrations = read_records(demonstrations, Demonstration)
+    """Give each document its split, and drop documents, demonstrations and prompts from the training part alone.
+
+    Documents are read a part at a time: once to count which runs of words are common, once to be written.
+    """
+    parts = document_parts(documents)
+    table = pq.read_table(splits, columns=["document_id", "split"])
+    split_of_parts = [splits_of(part, table) for part in parts]
     all_prompts = read_records(prompts, Prompt)
+    records: dict[str, Sequence[Demonstration | Prompt]] = {
+        "demonstrations": read_records(demonstrations, Demonstration),
+        "prompts": all_prompts,
+    }
     items = [item for path in sorted(tasks.glob("*.jsonl")) for item in read_records(path, ChoiceItem)]
-    groups = candidates(table, all_demonstrations, all_prompts)
-    ledgers = judged(groups, protected_texts(items, all_prompts), params)
-    kept = {name: [row.kept for row in rows] for name, rows in ledgers.items()}
-    write_documents(output / "documents", table[kept["documents"]])
-    write_records(output / "demonstrations.jsonl", compress(all_demonstrations, kept["demonstrations"]))
-    write_records(output / "prompts.jsonl", compress(all_prompts, kept["prompts"]))
-    write_ledger(output / "ledger.parquet", chain.from_iterable(ledgers.values()))
-    require_kept("decontaminate", ledgers["documents"])
-    by_split = table.loc[kept["documents"], "split"].value_counts()
-    metrics: Metrics = {f"documents_{split}": int(by_split.get(split, 0)) for split in SPLITS}
-    for name, rows in ledgers.items():
-        metrics |= tally(rows, name)
+    groups = {name: candidates(name, some) for name, some in records.items()}
+    limits = Limits(**params.model_dump())
+    indexes = Indexes.of(protected_texts(items, all_prompts), limits)
+    with scratch_folder(output / "scratch") as folder:
+        scanned = scan(parts, split_of_parts, groups, indexes, limits, folder)
+        frequencies = scanned.frequencies(indexes, limits)
+        verdicts = [judged(read_hits(path, limits), indexes, frequencies, limits) for path in scanned.parts]
+    ledger = pa.concat_tables(map(document_ledger, parts, verdicts))
+    entry_lists = {
+        name: entries(group, judged(scanned.records[name], indexes, frequencies, limits))
+        for name, group in groups.items()
+    }
+    kept_splits = write_kept(parts, split_of_parts, ledger["kept"], output / "documents")
+    for name, some in records.items():
+        write_records(output / f"{name}.jsonl", compress(some, (entry.kept for entry in entry_lists[name])))
+    tables = [ledger, *map(entry_table, entry_lists.values())]
+    write_row_groups(output / "ledger.parquet", tables, LEDGER_SCHEMA)
+    require_kept_rows("decontaminate", ledger)
+    metrics: Metrics = {f"documents_{split}": kept_splits[split] for split in SPLITS}
+    metrics |= tally_ledger(ledger)
+    for name, some_entries in entry_lists.items():
+        metrics |= tally(some_entries, name)
     return metrics
 
 

@@ -2,8 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +16,7 @@ from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.progress import figure
+from stages.text.comparable import document_parts
 from stages.text.documents import DOCUMENT_SCHEMA
 from stages.text.duplicate_search import (
     candidate_files,
@@ -34,6 +34,7 @@ from stages.text.ledger_columns import read_ledger, tally_ledger
 from stages.text.near_duplicates import midpoint
 from stages.text.repeated_paragraphs import find_cuts
 from stages.text.row_groups import write_row_groups
+from stages.text.scratch_arrays import scratch_folder
 from stages.text.signatures import Shape
 
 MOST_FUNCTIONS = 1_024
@@ -118,16 +119,6 @@ def write_kept(
     return left
 
 
-@contextmanager
-def scratch_folder(folder: Path) -> Iterator[Path]:
-    """A folder that is empty at first and gone at the end."""
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def read_ids(parts: Sequence[Path]) -> pa.ChunkedArray:
     """The ids of all documents."""
     return pa.chunked_array([chunk for part in parts for chunk in pq.ParquetFile(part).read(["id"])["id"].chunks])
@@ -158,9 +149,7 @@ def announce(documents: int, shape: Shape, folder: Path) -> None:
 
 def run(params: Params, documents: Path, output: Path) -> Metrics:
     """Keep one document of each cluster of duplicates; order stays."""
-    parts = sorted(documents.glob("*.parquet"))
-    if not parts:
-        raise StageError(ExitCode.DATA, "no documents", str(documents), "Run clean again.")
+    parts = document_parts(documents)
     documents_in = sum(pq.read_metadata(part).num_rows for part in parts)
     with scratch_folder(output / "scratch") as folder:
         announce(documents_in, params.shape, folder)

@@ -7,16 +7,19 @@ are ignored by both.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from stages.text.kernels import ngrams
+from stages.text.code_points import Texts, alphabet, batches
+from stages.text.comparable import read_batches, whole_texts
+from stages.text.kernels import hash_texts, ngram_hits, ngrams, place_table
+from stages.text.scratch_arrays import Form, open_arrays, write_arrays
 from stages.text.word_hashes import word_hashes
 
-_BATCH = 500
-"""Texts looked through at a time."""
+HITS_VERSION = 1
 
 
 class Verdict(NamedTuple):
@@ -25,6 +28,35 @@ class Verdict(NamedTuple):
     rule: str
     value: float
     threshold: float
+
+
+class Limits(NamedTuple):
+    """What counts as giving an item away."""
+
+    long_words: int
+    short_words: int
+    min_coverage: float
+    common_texts: int
+
+
+class Hits(NamedTuple):
+    """N-grams of an index that texts hold, each once for a text, ascending by text and n-gram."""
+
+    texts: np.ndarray
+    """int64."""
+    grams: np.ndarray
+    """Numbers of n-grams, from 0, int64."""
+
+    def shifted(self, first: int) -> "Hits":
+        """The hits of the same texts, numbered from `first`."""
+        return Hits(self.texts + first, self.grams)
+
+
+def _joined(hits: Sequence[Hits]) -> Hits:
+    empty = np.empty(0, dtype=np.int64)
+    return (
+        Hits(*(np.concatenate([empty, *column]) for column in zip(*hits, strict=True))) if hits else Hits(empty, empty)
+    )
 
 
 class Index:
@@ -40,25 +72,22 @@ class Index:
         order = np.argsort(flat, kind="stable")
         self._grams, starts = np.unique(flat[order], return_index=True)
         self._items_of_gram = np.split(owners[order], starts[1:])
+        self._table = place_table(self._grams)
 
     def __len__(self) -> int:
         return len(self._grams)
 
-    def hits(self, texts: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Which n-grams of the index are in each text, as ascending numbers from 0.
+    def found(self, hashes: np.ndarray, starts: np.ndarray) -> Hits:
+        """What texts hold, given as hashes of words end to end and where those of each begin."""
+        texts, places = ngram_hits(hashes, starts, self.length, self._grams, self._table)
+        return Hits(*np.divmod(np.unique(texts * len(self) + places), max(len(self), 1)))
 
-        Texts are looked through as one, for most are short: a call for each would take longer than the search.
-        """
-        if not len(self) or not texts:
-            return [np.empty(0, dtype=np.int64)] * len(texts)
-        owners = np.repeat(np.arange(len(texts)), [len(hashes) for hashes in texts])
-        grams = ngrams(np.concatenate(texts), self.length)
-        within_one = owners[: len(grams)] == owners[len(owners) - len(grams) :]
-        places = np.searchsorted(self._grams, grams).clip(max=len(self) - 1)
-        found = within_one & (self._grams[places] == grams)
-        owners, places = np.divmod(np.unique(owners[: len(grams)][found] * len(self) + places[found]), len(self))
-        bounds = np.searchsorted(owners, np.arange(len(texts) + 1))
-        return [places[start:end] for start, end in pairwise(bounds)]
+    def hits(self, texts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Which n-grams of the index are in each text, as ascending numbers from 0."""
+        starts = np.concatenate([[0], np.cumsum([len(hashes) for hashes in texts], dtype=np.int64)])
+        found = self.found(np.concatenate([np.empty(0, dtype=np.uint64), *texts]), starts)
+        bounds = np.searchsorted(found.texts, np.arange(len(texts) + 1))
+        return [found.grams[start:end] for start, end in pairwise(bounds)]
 
     def coverage(self, hits: np.ndarray) -> float:
         """The largest share of one item's n-grams among `hits`."""
@@ -68,42 +97,94 @@ class Index:
         return float((np.bincount(items) / self.item_sizes[: items.max() + 1].clip(min=1)).max())
 
 
-def rare_hits(hits: Sequence[np.ndarray], size: int, common_texts: int) -> list[np.ndarray]:
-    """The hits of each text without the n-grams that more than `common_texts` of the texts hold."""
-    frequency = np.bincount(np.concatenate([np.empty(0, dtype=np.int64), *hits]), minlength=size)
-    return [found[frequency[found] <= common_texts] for found in hits]
+class Indexes(NamedTuple):
+    """The long and the short runs of all items."""
+
+    long: Index
+    short: Index
+
+    @classmethod
+    def of(cls, items: Sequence[str], limits: Limits) -> "Indexes":
+        """Those of some items."""
+        hashed = [word_hashes(item) for item in items]
+        return cls(Index(hashed, limits.long_words), Index(hashed, limits.short_words))
 
 
-def _batches(hashed: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    remaining = iter(hashed)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch
+class Found(NamedTuple):
+    """What some texts hold of both indexes."""
+
+    long: Hits
+    short: Hits
+
+    def frequencies(self, indexes: Indexes) -> list[np.ndarray]:
+        """In how many of the texts each n-gram is, int64, of both indexes."""
+        return [np.bincount(hits.grams, minlength=len(index)) for hits, index in zip(self, indexes, strict=True)]
 
 
-def verdicts(
-    texts: Iterable[str],
-    items: Sequence[str],
-    *,
-    long_words: int,
-    short_words: int,
-    min_coverage: float,
-    common_texts: int,
-) -> list[Verdict | None]:
+def found_in(texts: Iterable[Texts], indexes: Indexes) -> Found:
+    """What the texts hold; they are numbered through all batches."""
+    known, found, first = alphabet(), [], 0
+    for codes, starts in texts:
+        hashes, bounds = hash_texts(codes, starts, known.classes, known.lower)
+        found.append([index.found(hashes, bounds).shifted(first) for index in indexes])
+        first += len(starts) - 1
+    return Found(*(_joined([pair[which] for pair in found]) for which in range(2)))
+
+
+def hits_form(limits: Limits) -> Form:
+    """That of a file of hits."""
+    return Form("hits", HITS_VERSION, limits._asdict())
+
+
+def scan_part(part: Path, wanted: np.ndarray, output: Path, indexes: Indexes, limits: Limits) -> None:
+    """Write what the `wanted` documents (bool) of a part hold of the items; texts are numbered by row of the part."""
+
+    def texts() -> Iterator[Texts]:
+        first = 0
+        for batch in read_batches(part, ["text"]):
+            yield whole_texts(batch["text"].take(np.flatnonzero(wanted[first : first + len(batch)])))
+            first += len(batch)
+
+    rows = np.flatnonzero(wanted)
+    long, short = found_in(texts(), indexes)
+    arrays = {
+        "long_rows": [rows[long.texts]],
+        "long_grams": [long.grams],
+        "short_rows": [rows[short.texts]],
+        "short_grams": [short.grams],
+    }
+    write_arrays(output, hits_form(limits), arrays)
+
+
+def read_hits(path: Path, limits: Limits) -> Found:
+    """What `scan_part` wrote."""
+    stored = open_arrays(path, hits_form(limits))
+    return Found(*(Hits(stored[f"{which}_rows"], stored[f"{which}_grams"]) for which in ("long", "short")))
+
+
+def judged(found: Found, indexes: Indexes, frequencies: Sequence[np.ndarray], limits: Limits) -> dict[int, Verdict]:
+    """By text, how it gives away an item; texts that do not are left out."""
+    (long, _), short = (
+        Hits(hits.texts[is_rare], hits.grams[is_rare])
+        for hits, frequency in zip(found, frequencies, strict=True)
+        for is_rare in [frequency[hits.grams] <= limits.common_texts]
+    )
+    texts, counts = np.unique(long, return_counts=True)
+    verdicts = {
+        text: Verdict("shared_ngram", float(count), 1.0)
+        for text, count in zip(texts.tolist(), counts.tolist(), strict=True)
+    }
+    texts, starts = np.unique(short.texts, return_index=True)
+    for text, grams in zip(texts.tolist(), np.split(short.grams, starts[1:]), strict=False):
+        coverage = indexes.short.coverage(grams)
+        if text not in verdicts and coverage >= limits.min_coverage:
+            verdicts[text] = Verdict("item_coverage", coverage, limits.min_coverage)
+    return verdicts
+
+
+def verdicts(texts: Sequence[str], items: Sequence[str], limits: Limits) -> list[Verdict | None]:
     """For each training text, how it gives away one of `items`; None if it does not."""
-    hashed_items = [word_hashes(item) for item in items]
-    long_index, short_index = Index(hashed_items, long_words), Index(hashed_items, short_words)
-    found: dict[Index, list[np.ndarray]] = {long_index: [], short_index: []}
-    for batch in _batches(map(word_hashes, texts)):
-        for index, hits in found.items():
-            hits += index.hits(batch)
-    long_hits, short_hits = (rare_hits(hits, len(index), common_texts) for index, hits in found.items())
-    result: list[Verdict | None] = []
-    for long_found, short_found in zip(long_hits, short_hits, strict=True):
-        coverage = short_index.coverage(short_found)
-        if len(long_found):
-            result.append(Verdict("shared_ngram", float(len(long_found)), 1.0))
-        elif coverage >= min_coverage:
-            result.append(Verdict("item_coverage", coverage, min_coverage))
-        else:
-            result.append(None)
-    return result
+    indexes = Indexes.of(items, limits)
+    found = found_in(batches(texts), indexes)
+    by_text = judged(found, indexes, found.frequencies(indexes), limits)
+    return [by_text.get(text) for text in range(len(texts))]

@@ -551,3 +551,52 @@ def find_paragraphs(
                 begin = -1
             line = line_end + 1
     return hashes[:found].copy(), places[:found].copy()
+
+
+@njit(cache=True, nogil=True)
+def place_table(keys: np.ndarray) -> np.ndarray:
+    """A hash table of different keys, uint64: their places, int32, -1 where there is none."""
+    table = np.full(_table_size(len(keys)), -1, dtype=np.int32)
+    for place in range(len(keys)):
+        slot = np.int64((keys[place] * MULTIPLIER) >> _HALF) & (len(table) - 1)
+        while table[slot] >= 0:
+            slot = (slot + 1) & (len(table) - 1)
+        table[slot] = place
+    return table
+
+
+@njit(cache=True, nogil=True)
+def ngram_hits(
+    hashes: np.ndarray, starts: np.ndarray, length: int, keys: np.ndarray, table: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """N-grams of the texts that are among `keys`, in order and as often as they occur; `table` is that of `keys`.
+
+    The text and the place of each, int64 and int32; texts are hashes of words end to end.
+    """
+    texts, places = np.empty(len(hashes), dtype=np.int64), np.empty(len(hashes), dtype=np.int32)
+    found = 0
+    for text in range(len(starts) - 1):
+        grams = ngrams(hashes[starts[text] : starts[text + 1]], length)
+        for gram in grams:
+            slot = np.int64((gram * MULTIPLIER) >> _HALF) & (len(table) - 1)
+            while table[slot] >= 0 and keys[table[slot]] != gram:
+                slot = (slot + 1) & (len(table) - 1)
+            if table[slot] >= 0:
+                texts[found], places[found] = text, table[slot]
+                found += 1
+    return texts[:found].copy(), places[:found].copy()
+
+
+@njit(cache=True, nogil=True)
+def hash_texts(
+    codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, forms: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes of all words of the texts end to end, uint64, and where each text's begin, int64 [texts + 1]."""
+    room = _most_words(starts)
+    hashes, sizes = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
+    result, bounds = np.empty(len(codes) // 2 + len(starts), dtype=np.uint64), np.zeros(len(starts), dtype=np.int64)
+    for text in range(len(starts) - 1):
+        words = find_words(codes[starts[text] : starts[text + 1]], classes, forms, hashes, sizes)
+        result[bounds[text] : bounds[text] + words] = hashes[:words]
+        bounds[text + 1] = bounds[text] + words
+    return result[: bounds[-1]].copy(), bounds

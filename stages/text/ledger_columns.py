@@ -1,7 +1,7 @@
 """The ledger of many documents as columns, a part of the corpus at a time."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.parameters import Metrics
-from stages.text.ledger import LEDGER_SCHEMA
+from stages.text.documents import table_of
+from stages.text.ledger import LEDGER_SCHEMA, Entry, require_kept
 
 IDENTITY = ["id", "source", "kind"]
 """Columns of documents that their ledger repeats."""
@@ -49,6 +50,21 @@ def tally_ledger(ledger: pa.Table, what: str = "documents") -> Metrics:
     }
 
 
-def read_ledger(path: Path, rows: int | None = None) -> pa.Table:
-    """What of a ledger is counted, of all rows or of the first ones."""
-    return pq.read_table(path, columns=["characters_in", "characters_out", "rule"])[:rows]
+def entry_table(entries: Sequence[Entry]) -> pa.Table:
+    """Single rows of a ledger as columns."""
+    names = LEDGER_SCHEMA.names
+    return pa.Table.from_pandas(table_of(entries, names), LEDGER_SCHEMA, preserve_index=False)
+
+
+def require_kept_rows(stage: str, ledger: pa.Table) -> None:
+    """StageError if a stage's ledger keeps nothing, as `ledger.require_kept`."""
+    if ledger["rule"].null_count == 0:
+        columns = (ledger[name].to_pylist() for name in (*IDENTITY, "rule"))
+        require_kept(
+            stage, [Entry(id_, source, kind, 0, 0, rule) for id_, source, kind, rule in zip(*columns, strict=True)]
+        )
+
+
+def read_ledger(path: Path) -> pa.Table:
+    """What of a ledger is counted."""
+    return pq.read_table(path, columns=["characters_in", "characters_out", "rule"])

@@ -1,8 +1,10 @@
 """Arrays in files: what a step of a large stage leaves to the next, refused if not what the next one expects."""
 
 import json
+import shutil
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,3 +107,13 @@ def open_arrays(path: Path, form: Form) -> dict[str, np.ndarray]:
         arrays[name] = np.asarray(stretch).view(kind).reshape(shape)
         begin += size + len(_padding(size))
     return arrays
+
+
+@contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """A folder that is empty at first and gone at the end."""
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -217,3 +217,21 @@ def test_repeated_paragraphs_are_cut_and_counted(tmp_path):
     assert metrics["paragraph_characters_cut"] == len(notice) + 2 + len(notice)
     assert metrics["documents_characters_kept"] == kept["text"].str.len().sum()
     assert len(clusters) == 0
+
+
+def test_two_sources_with_the_same_ids_are_told_apart_by_their_rows(tmp_path):
+    words = " ".join(f"word{number}" for number in range(60))
+    table = rows(("a", "prose", "one text of its own"), ("b", "prose", words), ("c", "prose", words))
+    table["id"] = ["x", "x", "x"]
+    kept, ledger, clusters, _ = deduplicate(tmp_path, table)
+    assert kept["text"].tolist() == ["one text of its own", words]
+    assert ledger["kept"].tolist() == [True, True, False]
+    assert clusters["size"].tolist() == [2, 2]
+
+
+def test_signs_from_right_to_left_and_combined_ones_are_words_like_others(tmp_path):
+    texts = ["".join(f"{word}{number} " for number in range(60)) for word in ("סירה", "e\u0301te\u0301", "نهر")]
+    table = rows(*((str(place), "prose", text) for place, text in enumerate([*texts, texts[0] + "סוף"])))
+    kept, ledger, _, _ = deduplicate(tmp_path, table)
+    assert len(kept) == 3
+    assert ledger["rule"].dropna().tolist() == ["near_duplicate"]

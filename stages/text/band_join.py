@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.text.kernels import band_keys, bucket_pairs
+from stages.text.kernels import band_keys, bucket_pairs, may_be_shared
 from stages.text.near_duplicates import Rows, agreement, least_agreement
 from stages.text.scratch_arrays import Form, open_arrays, write_arrays
 from stages.text.signatures import Shape
@@ -25,8 +25,8 @@ _LARGE_BUCKET = 200
 
 
 def partitions_of(documents: int, shape: Shape) -> int:
-    """Into how many ranges of hashes the bands of so many documents are parted; a power of two."""
-    return 1 << max((documents * shape.bands - 1) // JOINED_RECORDS, 0).bit_length()
+    """Into how many ranges of hashes the bands of so many documents are parted; a power of two, at most 65,536."""
+    return 1 << min(max((documents * shape.bands - 1) // JOINED_RECORDS, 0).bit_length(), 16)
 
 
 def range_limits(partitions: int) -> np.ndarray:
@@ -43,8 +43,9 @@ def bands_form(shape: Shape, partitions: int) -> Form:
 def write_bands(signatures: Path, compared: np.ndarray, output: Path, shape: Shape, partitions: int) -> None:
     """Write the bands of a part's signatures, of the `compared` rows (bool [documents]) alone.
 
-    The file is a sequence of runs of documents. In each, `keys` uint64 ascend, with their `rows` uint32 of the part,
-    and `bounds` int64 [runs, partitions + 1] say where in the file each range of hashes begins.
+    The file is a sequence of runs of documents. Each has its `keys` uint64, those of one range of hashes behind those
+    of the one before, and their `rows` uint32 of the part; `bounds` int64 [runs, partitions + 1] say where in the file
+    each range begins.
     """
     stored = open_arrays(signatures, shape.form("signatures"))["signature"]
     limits = range_limits(partitions)
@@ -52,10 +53,12 @@ def write_bands(signatures: Path, compared: np.ndarray, output: Path, shape: Sha
     for first in range(0, len(stored), _RUN_DOCUMENTS):
         numbers = np.flatnonzero(compared[first : first + _RUN_DOCUMENTS]) + first
         found = band_keys(stored[numbers], shape.bands).reshape(-1)
-        order = np.argsort(found, kind="stable")
+        ranges = np.searchsorted(limits, found, side="right").astype(np.uint16)
+        order = np.argsort(ranges, kind="stable")  # rows of one key stay in their order
         keys.append(found[order])
         rows.append(np.tile(numbers.astype(np.uint32), shape.bands)[order])
-        bounds.append(written + np.concatenate([[0], np.searchsorted(keys[-1], limits), [len(found)]]))
+        sizes = np.bincount(ranges, minlength=partitions)
+        bounds.append(written + np.concatenate([[0], np.cumsum(sizes)]))
         written += len(found)
     table = np.array(bounds, dtype=np.int64).reshape(-1, partitions + 1)
     write_arrays(output, bands_form(shape, partitions), {"keys": keys, "rows": rows, "bounds": [table]})
@@ -75,9 +78,10 @@ def join_partition(
         for begin, end in stored["bounds"][:, partition : partition + 2]:
             keys.append(stored["keys"][begin:end])
             rows.append(stored["rows"][begin:end].astype(np.int64) + first)
-    joined = np.concatenate(keys)
-    order = np.argsort(joined, kind="stable")
-    pairs = bucket_pairs(joined[order], np.concatenate(rows)[order], _LARGE_BUCKET)
+    all_keys, all_rows = np.concatenate(keys), np.concatenate(rows)
+    shared = np.flatnonzero(may_be_shared(all_keys))  # most keys occur once, and sorting them would take long
+    order = shared[np.argsort(all_keys[shared], kind="stable")]
+    pairs = bucket_pairs(all_keys[order], all_rows[order], _LARGE_BUCKET)
     codes = np.unique(pairs[:, 0] << _ROW_BITS | pairs[:, 1])
     write_arrays(output, shape.form("pairs"), {"codes": [codes]})
 

@@ -455,6 +455,20 @@ def band_keys(signatures: np.ndarray, bands: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
+def may_be_shared(keys: np.ndarray) -> np.ndarray:
+    """Whether a key, uint64, may occur more than once, bool; of those that occur once, one in four or fewer may too."""
+    table = np.zeros(4 * _table_size(len(keys)), dtype=np.uint8)
+    last = np.uint64(len(table) - 1)
+    for key in keys:
+        slot = (key * MULTIPLIER >> _HALF) & last
+        table[slot] = min(table[slot] + 1, 2)
+    result = np.empty(len(keys), dtype=np.bool_)
+    for place in range(len(keys)):
+        result[place] = table[(keys[place] * MULTIPLIER >> _HALF) & last] > 1
+    return result
+
+
+@njit(cache=True, nogil=True)
 def bucket_pairs(keys: np.ndarray, rows: np.ndarray, largest: int) -> np.ndarray:
     """Pairs of `rows` with the same key, int64 [pairs, 2]; keys ascend, and rows within a key.
 

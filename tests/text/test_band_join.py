@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stages.seeding import generator
 from stages.text import band_join
 from stages.text.band_join import candidate_pairs, join_partition, merged_pairs, partitions_of, write_bands
-from stages.text.kernels import bucket_pairs
+from stages.text.kernels import bucket_pairs, may_be_shared
 from stages.text.near_duplicates import Forest, Rows
 from stages.text.scratch_arrays import write_arrays
 from stages.text.signatures import Shape
@@ -115,3 +115,14 @@ def test_bucket_pairs_are_those_of_a_plain_loop(keys: list[int], largest: int) -
             expected += combinations(bucket, 2)
     found = bucket_pairs(np.array(keys, dtype=np.uint64), rows, largest)
     assert sorted(map(tuple, found.tolist())) == sorted(expected)
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3), max_size=30))
+def test_no_shared_key_is_missed(keys: list[int]) -> None:
+    found = may_be_shared(np.array(keys, dtype=np.uint64)).tolist()
+    assert all(is_shared or keys.count(key) == 1 for key, is_shared in zip(keys, found, strict=True))
+
+
+def test_few_keys_that_occur_once_may_be_shared() -> None:
+    keys = generator("keys").integers(0, 2**64, size=10_000, dtype=np.uint64)
+    assert may_be_shared(keys).mean() < 0.25

@@ -1,14 +1,16 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from stages.decontaminate import Params, protected_texts, run
 from stages.errors import StageError
 from stages.parameters import read_section
 from stages.text.demonstrations import ChoiceItem, Demonstration, Prompt
-from stages.text.documents import read_documents, write_documents
+from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_documents
 from stages.text.records import read_records, write_records
+from stages.text.row_groups import write_row_groups
 from tests.specimens import demonstration, prompt
 
 PARAMS = read_section(Path("params.yaml"), "decontaminate", Params)
@@ -94,4 +96,44 @@ def test_the_reference_of_a_real_name_is_not_protected():
 def test_a_document_without_a_split_is_a_data_error(inputs):
     pd.DataFrame({"document_id": ["clean"], "split": ["train"]}).to_parquet(inputs["splits"])
     with pytest.raises(StageError, match="document without a split: passage"):
+        run(params=PARAMS, **inputs)
+
+
+def test_parts_make_no_difference_and_nothing_else_is_left(inputs, tmp_path):
+    expected = run(params=PARAMS, **inputs)
+    table = pq.read_table(inputs["documents"] / "part-00000.parquet")
+    for number, (begin, end) in enumerate([(0, 3), (3, 3), (3, len(table))]):
+        write_row_groups(tmp_path / "parts" / f"part-{number:05d}.parquet", [table[begin:end]], DOCUMENT_SCHEMA)
+    parts = inputs | {"documents": tmp_path / "parts", "output": tmp_path / "from_parts"}
+    assert run(params=PARAMS, **parts) == expected
+    for name in ("ledger.parquet", "demonstrations.jsonl", "prompts.jsonl"):
+        assert (tmp_path / "from_parts" / name).read_bytes() == (inputs["output"] / name).read_bytes()
+    pd.testing.assert_frame_equal(*(read_documents(tmp_path / name / "documents") for name in ("out", "from_parts")))
+    assert len(list((tmp_path / "from_parts" / "documents").iterdir())) == 3
+    assert sorted(path.name for path in (tmp_path / "from_parts").iterdir()) == [
+        "demonstrations.jsonl",
+        "documents",
+        "ledger.parquet",
+        "prompts.jsonl",
+    ]
+
+
+def test_runs_that_are_common_in_all_parts_together_are_ignored(inputs, tmp_path):
+    copies = PARAMS.common_texts + 1
+    table = pd.DataFrame({"id": [f"{row}" for row in range(copies)], "text": PASSAGE})
+    write_documents(tmp_path / "copies", table.assign(source="s", path="p", kind="prose", licence="MIT"))
+    whole = pq.read_table(tmp_path / "copies" / "part-00000.parquet")
+    for number, (begin, end) in enumerate([(0, 1), (1, copies)]):
+        write_row_groups(tmp_path / "parts" / f"part-{number:05d}.parquet", [whole[begin:end]], DOCUMENT_SCHEMA)
+    pd.DataFrame({"document_id": table["id"], "split": "train"}).to_parquet(inputs["splits"])
+    metrics = run(params=PARAMS, **inputs | {"documents": tmp_path / "parts"})
+    assert metrics["documents_kept"] == copies
+
+
+def test_nothing_left_is_a_data_error(inputs):
+    splits = pd.DataFrame({"document_id": ["item"], "split": ["train"]})
+    splits.to_parquet(inputs["splits"])
+    table = pd.DataFrame({"id": ["item"], "text": [ITEM]})
+    write_documents(inputs["documents"], table.assign(source="s", path="p", kind="prose", licence="MIT"))
+    with pytest.raises(StageError, match="decontaminate: 1 by shared_ngram"):
         run(params=PARAMS, **inputs)

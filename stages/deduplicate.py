@@ -69,7 +69,6 @@ class Params(Section):
     verify: bool
     """Whether the texts of candidates are read again for their true similarity. If not, the agreement of two
     signatures stands for it, which is off by sqrt(s * (1 - s) / (bands * rows)), standard deviation."""
-
     repeated_paragraphs: Repetition | None
     """Which paragraphs of kept prose and web documents are cut; none if null."""
 
@@ -108,7 +107,7 @@ def write_kept(
             table = file.read(DOCUMENT_SCHEMA.names)
         place = slice(first, first + len(table))
         rows = np.flatnonzero(is_kept[place]) + first
-        kept = table.take(rows - first)
+        kept = table.filter(pa.array(is_kept[place]))
         before = text_lengths(kept)
         if cuts:
             kept = cuts.applied(kept, rows)
@@ -120,8 +119,12 @@ def write_kept(
 
 
 def read_ids(parts: Sequence[Path]) -> pa.ChunkedArray:
-    """The ids of all documents."""
-    return pa.chunked_array([chunk for part in parts for chunk in pq.ParquetFile(part).read(["id"])["id"].chunks])
+    """The ids of all documents, as strings of which there may be more than 2 GB."""
+    chunks: list[pa.Array] = []
+    for part in parts:
+        with pq.ParquetFile(part) as file:
+            chunks += file.read(["id"])["id"].cast(pa.large_string()).chunks
+    return pa.chunked_array(chunks, pa.large_string())
 
 
 def text_lengths(documents: pa.Table) -> np.ndarray:

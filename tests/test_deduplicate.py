@@ -133,6 +133,11 @@ def test_texts_without_words_are_like_no_other_but_their_copies(tmp_path):
     assert clusters["jaccard"].tolist() == [0, 0]
 
 
+def test_a_part_without_documents_comes_out_empty(tmp_path):
+    kept, ledger, clusters, metrics = deduplicate(tmp_path, rows(("a", "prose", "text")).iloc[:0])
+    assert len(kept) == len(ledger) == len(clusters) == metrics["documents_in"] == 0
+
+
 def test_a_folder_without_documents_is_a_data_error(tmp_path):
     (tmp_path / "before").mkdir()
     with pytest.raises(StageError, match="no documents"):

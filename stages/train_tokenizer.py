@@ -1,8 +1,10 @@
 """Learn a byte-pair vocabulary from the training documents."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, Field
 
@@ -10,8 +12,10 @@ from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.seeding import key_hash
-from stages.text.documents import read_documents
+from stages.text.document_parts import parts, read_sizes, read_texts
+from stages.text.encoder import EDGES, Encoder, fastest
 from stages.text.gate import require_passed
+from stages.text.stretch_counts import StretchCounts, count
 from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn, pattern, save
 
@@ -42,19 +46,41 @@ class Params(Section):
 
 
 def draw(documents: pd.DataFrame, megabytes: float, seed: int) -> pd.DataFrame:
-    """Documents in an order drawn from their ids, up to a size in MB of UTF-8."""
+    """Documents in an order drawn from their ids, up to a size in MB of UTF-8 (column `bytes`)."""
     order = documents["id"].map(lambda document_id: key_hash(seed, document_id)).sort_values(kind="stable").index
     drawn = documents.loc[order]
-    return drawn[drawn["text"].map(lambda text: len(text.encode())).cumsum() <= megabytes * 1e6]
+    return drawn[drawn["bytes"].cumsum() <= megabytes * 1e6]
 
 
-def bytes_per_token(documents: pd.DataFrame, tokenizer: Tokenizer) -> dict[str, float]:
-    """Mean UTF-8 bytes that a token stands for, by kind of document."""
-    lengths = {}
-    for kind, texts in documents.groupby("kind")["text"]:
-        tokens = sum(map(len, tokenizer.encode_batch(texts.tolist())))
-        lengths[str(kind)] = sum(len(text.encode()) for text in texts) / max(tokens, 1)
-    return lengths
+def count_documents(folder: Path, ids: Collection[str], split_pattern: str) -> StretchCounts:
+    """The stretches of these documents, counted for each part by itself."""
+    counts = StretchCounts()
+    for part in parts(folder):
+        counts.merge(count((text for _, text in read_texts(part, ids)), split_pattern))
+    return counts
+
+
+def measure(documents: pd.DataFrame, encoder: Encoder) -> pd.DataFrame:
+    """Documents, texts included, with their `tokens`, bos and end left out, and their `words` between white space."""
+    found = encoder.encode(documents["text"].tolist())
+    return documents.assign(
+        tokens=np.diff(found.starts) - len(EDGES),
+        words=[len(text.split()) for text in documents["text"]],
+    )
+
+
+def figures(measured: pd.DataFrame) -> Metrics:
+    """Mean UTF-8 bytes that a token stands for and mean tokens of a word, by kind and, of several, by language.
+
+    Tokens per word are what Rust et al. 2021 ("How Good is Your Tokenizer?", section 3.2) call fertility.
+    """
+    groups = {"": "kind"} | ({"language_": "language"} if measured["language"].nunique() > 1 else {})
+    result: Metrics = {}
+    for prefix, column in groups.items():
+        for value, sums in measured.groupby(column)[["bytes", "tokens", "words"]].sum().iterrows():
+            result[f"bytes_per_token_{prefix}{value}"] = round(sums["bytes"] / max(sums["tokens"], 1), 4)
+            result[f"tokens_per_word_{prefix}{value}"] = round(sums["tokens"] / max(sums["words"], 1), 4)
+    return result
 
 
 def check_round_trip(texts: list[str], tokenizer: Tokenizer) -> None:
@@ -73,21 +99,26 @@ def check_round_trip(texts: list[str], tokenizer: Tokenizer) -> None:
 def run(params: Params, documents: Path, passed: Path, output: Path) -> Metrics:
     """Learn from the `train` split, measure on `validation`, and write the tokenizer's folder."""
     require_passed(passed, documents)
-    table = read_documents(documents, columns=["id", "text", "kind", "split"])
+    table = read_sizes(documents, ["id", "kind", "language", "split"])
     sample = draw(table[table["split"] == "train"], params.sample_megabytes, params.seed)
     if sample.empty:
         raise StageError(
             ExitCode.DATA, "no training document", str(documents), "Raise train_tokenizer.sample_megabytes or add text."
         )
-    save(learn(sample["text"], params.vocabulary_size, params.split_pattern), output / "tokenizer")
+    counts = count_documents(documents, frozenset(sample["id"]), params.split_pattern)
+    save(learn(counts, params.vocabulary_size, params.split_pattern), output / "tokenizer")
     tokenizer = Tokenizer.load(output / "tokenizer")
     held_out = draw(table[table["split"] == "validation"], params.sample_megabytes, params.seed)
+    wanted = frozenset(held_out["id"])
+    texts = dict(pair for part in parts(documents) for pair in read_texts(part, wanted))
+    held_out = held_out.assign(text=held_out["id"].map(texts))
     check_round_trip([*HARD_TEXTS, *held_out["text"]], tokenizer)
     return {
         "vocabulary_size": tokenizer.vocabulary_size,
         "documents_sampled": len(sample),
-        "megabytes_sampled": round(sum(len(text.encode()) for text in sample["text"]) / 1e6, 3),
-        **{f"bytes_per_token_{kind}": round(value, 4) for kind, value in bytes_per_token(held_out, tokenizer).items()},
+        "megabytes_sampled": round(sample["bytes"].sum() / 1e6, 3),
+        "distinct_stretches": len(counts),
+        **figures(measure(held_out, fastest(output / "tokenizer"))),
     }
 
 

@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from stages.model.checkpoint import save_model
+from stages.text.stretch_counts import count
 from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn, save
 from tests.projects import Project, copy_of_this
@@ -34,7 +35,7 @@ SENTENCES = [
 @pytest.fixture(scope="session")
 def tokenizer_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
-    save(learn(SENTENCES, 360, SPLIT_PATTERN), folder)
+    save(learn(count(SENTENCES, SPLIT_PATTERN), 360, SPLIT_PATTERN), folder)
     return folder
 
 

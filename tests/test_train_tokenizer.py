@@ -4,9 +4,11 @@ import pytest
 from stages.errors import StageError
 from stages.hashing import folder_hash
 from stages.text.documents import write_documents
+from stages.text.encoder import fastest
 from stages.text.gate import write_passed
+from stages.text.stretch_counts import by_stretch
 from stages.text.tokenizer import Tokenizer
-from stages.train_tokenizer import Params, bytes_per_token, check_round_trip, draw, run
+from stages.train_tokenizer import Params, check_round_trip, count_documents, draw, figures, measure, run
 from tests.conftest import SENTENCES, SPLIT_PATTERN
 
 
@@ -61,16 +63,57 @@ def test_documents_that_did_not_pass_are_refused(documents):
 
 
 def test_a_sample_stays_below_its_size_and_ignores_the_order_of_rows():
-    table = pd.DataFrame({"id": [f"d{number}" for number in range(50)], "text": ["x" * 1000] * 50})
+    table = pd.DataFrame({"id": [f"d{number}" for number in range(50)], "bytes": [1000] * 50})
     drawn = draw(table, 0.0105, seed=1)
     assert len(drawn) == 10
     assert draw(table[::-1], 0.0105, seed=1)["id"].tolist() == drawn["id"].tolist()
     assert draw(table, 0.0105, seed=2)["id"].tolist() != drawn["id"].tolist()
 
 
-def test_bytes_per_token_counts_bytes_not_characters(tokenizer):
-    table = pd.DataFrame({"kind": ["prose"], "text": ["\u00e9\u00e9"]})
-    assert bytes_per_token(table, tokenizer) == {"prose": 4 / len(tokenizer.encode("\u00e9\u00e9"))}
+def test_measures_count_bytes_tokens_and_words(tokenizer_folder):
+    texts = ["\u00e9\u00e9 ab\ncd", "x", "y"]
+    table = pd.DataFrame({"text": texts, "bytes": [10, 1, 1], "kind": ["prose", "code", "code"], "language": "en"})
+    measured = measure(table, fastest(tokenizer_folder))
+    tokenizer = Tokenizer.load(tokenizer_folder)
+    assert measured["tokens"].tolist() == [len(tokenizer.encode(text)) for text in texts]
+    assert measured["words"].tolist() == [3, 1, 1]
+
+
+def test_figures_are_means_over_all_tokens_and_words_and_name_languages_only_where_there_are_several():
+    measured = pd.DataFrame(
+        {
+            "kind": ["prose", "prose", "code"],
+            "language": ["en", "en", "en"],
+            "bytes": [10, 20, 9],
+            "tokens": [5, 5, 3],
+            "words": [2, 3, 3],
+        }
+    )
+    expected = {
+        "bytes_per_token_code": 3.0,
+        "tokens_per_word_code": 1.0,
+        "bytes_per_token_prose": 3.0,
+        "tokens_per_word_prose": 2.0,
+    }
+    assert figures(measured) == expected
+    several = figures(measured.assign(language=["en", "de", "de"]))
+    assert several == expected | {
+        "bytes_per_token_language_de": 3.625,
+        "tokens_per_word_language_de": 1.3333,
+        "bytes_per_token_language_en": 2.0,
+        "tokens_per_word_language_en": 2.5,
+    }
+
+
+def test_counts_of_parts_are_those_of_the_whole(tmp_path):
+    table = pd.DataFrame({"id": list("abcd"), "text": ["one two", "two three", "three", "four"]})
+    for number, rows in enumerate((table[:2], table[2:])):
+        write_documents(tmp_path / "whole", table)
+        write_documents(tmp_path / str(number), rows)
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        (tmp_path / str(number) / "part-00000.parquet").rename(tmp_path / "parts" / f"part-{number:05}.parquet")
+    found = [count_documents(tmp_path / name, {"a", "b", "c"}, SPLIT_PATTERN) for name in ("whole", "parts")]
+    assert by_stretch(found[0]) == by_stretch(found[1]) == {b"one": 1, b" two": 1, b"two": 1, b" three": 1, b"three": 1}
 
 
 def test_a_pattern_that_skips_characters_is_found(tokenizer):

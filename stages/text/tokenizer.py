@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 from tokenizers import Tokenizer as BytePairTokenizer
+from tokenizers.pre_tokenizers import ByteLevel
 
 from stages.errors import ExitCode, StageError
 from stages.hashing import file_hash
@@ -15,6 +16,15 @@ SPECIAL_TOKENS = ("<|bos|>", "<|end|>", "<|pad|>", "<|system|>", "<|user|>", "<|
 """Control tokens; their ids are their places here. `<|end|>` closes a document and a turn alike."""
 
 TOKENIZER_FILE = "tokenizer.json"
+
+
+def spelled_bytes() -> list[str]:
+    """How the tokenizers library spells each byte as a character (Radford et al. 2019, section 2.2)."""
+    spelled = sorted(ByteLevel.alphabet())
+    kept = [byte for byte in range(256) if chr(byte) in spelled]
+    # The bytes that are no visible character of Latin-1 follow in order from U+0100 on.
+    moved = iter(range(256, 512))
+    return [chr(byte) if byte in kept else chr(next(moved)) for byte in range(256)]
 
 
 class Tokenizer:

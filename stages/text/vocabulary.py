@@ -1,18 +1,22 @@
 """Learning a byte-pair vocabulary (Sennrich et al. 2016) over bytes, and the folder that Hugging Face's tools open."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from tokenizers import Regex
 from tokenizers import Tokenizer as BytePairTokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
-from tokenizers.trainers import BpeTrainer
+from tokenizers.pre_tokenizers import ByteLevel, Split
+from tokenizers.pre_tokenizers import Sequence as PreTokenizers
 
 from stages.text.conversations import CHAT_TEMPLATE
-from stages.text.tokenizer import SPECIAL_TOKENS, TOKENIZER_FILE
+from stages.text.stretch_counts import StretchCounts
+from stages.text.stretches import utf8
+from stages.text.token_kernels import learn_merges
+from stages.text.tokenizer import SPECIAL_TOKENS, TOKENIZER_FILE, spelled_bytes
 
 
 def pattern(expression: str) -> str:
@@ -24,24 +28,48 @@ def pattern(expression: str) -> str:
     return expression
 
 
-def learn(texts: Iterable[str], vocabulary_size: int, split_pattern: str) -> BytePairTokenizer:
+def learn(counts: StretchCounts, vocabulary_size: int, split_pattern: str) -> BytePairTokenizer:
     """A tokenizer of at most `vocabulary_size` ids: control tokens first, then the 256 bytes, then merges.
 
-    No token crosses the stretches that `split_pattern` finds. Texts that run out of pairs give fewer ids.
+    No token crosses the stretches that `split_pattern` finds, which are what was counted. Texts that run out of pairs
+    give fewer ids. The result is that of the trainer of Hugging Face on the same texts.
     """
-    tokenizer = BytePairTokenizer(BPE())
+    spelled = spelled_bytes()
+    alphabet = sorted(range(256), key=spelled.__getitem__)
+    spellings = [*SPECIAL_TOKENS, *(spelled[byte] for byte in alphabet)]
+    given = utf8([*(token.encode() for token in SPECIAL_TOKENS), *(bytes([byte]) for byte in alphabet)])
+    id_of_byte = np.argsort(alphabet) + len(SPECIAL_TOKENS)
+    stretches = counts.stretches
+    learnt = learn_merges(
+        id_of_byte[stretches.data],
+        stretches.starts,
+        counts.counts,
+        np.resize(given.starts, vocabulary_size + 1),
+        given.data.copy(),
+        len(spellings),
+        vocabulary_size,
+    )
+    merges = dict[tuple[str, str], None]()
+    for left, right, merged in learnt.tolist():
+        pair = (spellings[left], spellings[right])
+        if merged == len(spellings):
+            spellings.append("".join(pair))
+        # A pair that is merged again, once its token was spelled in another way, has the rank of the last time.
+        merges.pop(pair, None)
+        merges[pair] = None
+    return assemble(spellings, list(merges), split_pattern)
+
+
+def assemble(spellings: Sequence[str], merges: Sequence[tuple[str, str]], split_pattern: str) -> BytePairTokenizer:
+    """The tokenizer of a vocabulary, in order of ids, whose merges are tried in the order given."""
+    vocabulary = {spelling: index for index, spelling in enumerate(spellings)}
+    tokenizer = BytePairTokenizer(BPE(vocab=vocabulary, merges=list(merges)))
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     # The two types' stubs disagree on what a pre-tokenizer is; at run time any will do.
-    tokenizer.pre_tokenizer = Sequence(  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = PreTokenizers(  # type: ignore[assignment]
         [Split(Regex(split_pattern), behavior="isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
     )
     tokenizer.decoder = ByteLevelDecoder()  # type: ignore[assignment]
-    trainer = BpeTrainer(
-        vocab_size=vocabulary_size,
-        special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=sorted(ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 
 

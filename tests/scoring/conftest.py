@@ -8,6 +8,7 @@ import torch
 
 from stages.model.transformer import ModelConfig, Transformer
 from stages.scoring.intervals import Resampling
+from stages.text.stretch_counts import count
 from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn, save
 from tests.specimens import fresh_model, small_config
@@ -23,7 +24,8 @@ TEXT = (
 @pytest.fixture(scope="session")
 def tokenizer_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
-    save(learn(list(TEXT) * 4, 320, r"\s?\p{L}+|\s?\p{N}+|\s?[^\s\p{L}\p{N}]+|\s+"), folder)
+    pattern = r"\s?\p{L}+|\s?\p{N}+|\s?[^\s\p{L}\p{N}]+|\s+"
+    save(learn(count(list(TEXT) * 4, pattern), 320, pattern), folder)
     return folder
 
 

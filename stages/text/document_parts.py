@@ -1,0 +1,33 @@
+"""Documents read part by part, so that only the sizes of a corpus, never all its texts, are in memory at once."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+
+def parts(folder: Path) -> list[Path]:
+    """The files of a folder of documents, in the order in which they are read."""
+    return sorted(folder.glob("*.parquet"))
+
+
+def read_sizes(folder: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """These columns of every document, and `bytes`, the UTF-8 bytes of its text."""
+    tables = []
+    for part in parts(folder):
+        for batch in pq.ParquetFile(part).iter_batches(columns=[*columns, "text"]):
+            sizes = pc.cast(pc.binary_length(batch.column("text")), pa.int64())
+            tables.append(pa.table([*(batch.column(name) for name in columns), sizes], names=[*columns, "bytes"]))
+    return pa.concat_tables(tables).to_pandas()
+
+
+def read_texts(part: Path, wanted: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Id and text of those documents of a part whose ids are `wanted`."""
+    for batch in pq.ParquetFile(part).iter_batches(columns=["id", "text"]):
+        ids, texts = (batch.column(name) for name in ("id", "text"))
+        for index, name in enumerate(ids.to_pylist()):
+            if name in wanted:
+                yield name, texts[index].as_py()

@@ -29,6 +29,7 @@ def params(**changes) -> Params:
         },
         "domain_sources": ("river",),
         "estimate_documents": 50,
+        "compared_documents": 20,
         "gate": {"min_bytes_per_token": 1.0, "max_bytes_per_token": 9.0, "max_padding_fraction": 0.5},
     }
     return Params(**(values | changes))

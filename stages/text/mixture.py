@@ -9,7 +9,6 @@ from pydantic import Field
 from stages.errors import ExitCode, StageError
 from stages.parameters import Section
 from stages.seeding import key_hash
-from stages.text.tokenizer import Tokenizer
 
 
 class Share(Section):
@@ -70,16 +69,16 @@ def copies(ids: Sequence[str], sizes: Sequence[float], count: float, seed: int) 
     return result
 
 
-def estimated_tokens(documents: pd.DataFrame, tokenizer: Tokenizer, sample: int, seed: int) -> pd.Series:
-    """About how many tokens each document has: its bytes over the mean bytes per token of a sample of its kind."""
-    sizes = documents["text"].map(lambda text: len(text.encode()))
+def estimated_tokens(documents: pd.DataFrame, counted: Mapping[str, int]) -> pd.Series:
+    """About how many tokens each document has: its bytes over the mean bytes per token of a sample of its kind.
+
+    `counted` has the tokens of the documents of the sample, by id, without bos and end.
+    """
     rates = pd.Series(0.0, index=documents.index)
     for _, group in documents.groupby("kind"):
-        order = group["id"].map(lambda document_id: key_hash(seed, "estimate", document_id)).sort_values(kind="stable")
-        drawn = order.index[:sample]
-        tokens = sum(map(len, tokenizer.encode_batch(documents.loc[drawn, "text"].tolist())))
-        rates[group.index] = tokens / sizes[drawn].sum()
-    return sizes * rates + 2  # bos and end
+        sample = group[group["id"].isin(counted.keys())]
+        rates[group.index] = sample["id"].map(counted).sum() / sample["bytes"].sum()
+    return documents["bytes"] * rates + 2  # bos and end
 
 
 def mix(

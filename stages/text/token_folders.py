@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stages.text.demonstrations import Canary
+from stages.text.encoder import Encoder
 from stages.text.packing import lay_out, pack
 from stages.text.shards import write_rows
 from stages.text.tokenizer import Tokenizer
@@ -18,9 +19,6 @@ FOLDERS = ("train", "validation", "test", "domain/train", "domain/validation", "
 
 MOST_IDS = 2**16
 """Ids that the shards' uint16 can tell apart."""
-
-BATCH = 1_000
-"""Documents handed to the tokenizer at once: its lists of ids take ten times the room of the arrays made of them."""
 
 CANARY = "canary"
 """Source and kind of the canaries among the documents of `train/`."""
@@ -44,48 +42,14 @@ def folder_of(split: str, source: str, domain_sources: Sequence[str]) -> str:
     return f"domain/{split}" if source in domain_sources and split != "after_cutoff" else split
 
 
-def as_document(ids: Sequence[int], tokenizer: Tokenizer) -> np.ndarray:
-    """Ids of a text between bos and end, uint16."""
-    return np.array([tokenizer.bos, *ids, tokenizer.end], dtype=np.uint16)
-
-
-def encode_documents(documents: pd.DataFrame, tokenizer: Tokenizer) -> list[EncodedDocument]:
-    """Every document as tokens, in the order of the table, whose column `copies` is taken over."""
-    encoded: list[EncodedDocument] = []
-    for start in range(0, len(documents), BATCH):
-        batch = documents.iloc[start : start + BATCH]
-        ids = tokenizer.encode_batch(batch["text"].tolist())
-        columns = (batch[name].tolist() for name in ("id", "source", "kind", "copies"))
-        for document_id, source, kind, count, tokens in zip(*columns, ids, strict=True):
-            encoded.append(EncodedDocument(document_id, source, kind, count, as_document(tokens, tokenizer)))
-    return encoded
-
-
-def canary_documents(canaries: Sequence[Canary], tokenizer: Tokenizer) -> list[EncodedDocument]:
+def canary_documents(canaries: Sequence[Canary], encoder: Encoder) -> list[EncodedDocument]:
     """The canaries that are put in; those of no repeats are controls that the model never sees."""
+    put_in = [canary for canary in canaries if canary.repeats > 0]
+    found = encoder.encode([canary.text for canary in put_in]).documents()
     return [
-        EncodedDocument(
-            canary.id, CANARY, CANARY, canary.repeats, as_document(tokenizer.encode(canary.text), tokenizer)
-        )
-        for canary in canaries
-        if canary.repeats > 0
+        EncodedDocument(canary.id, CANARY, CANARY, canary.repeats, tokens)
+        for canary, tokens in zip(put_in, found, strict=True)
     ]
-
-
-def token_index(documents: pd.DataFrame, encoded: Sequence[EncodedDocument], tokenizer: Tokenizer) -> pd.DataFrame:
-    """One row per document for the token gate; whether its text comes back is found out by decoding it."""
-    decoded = tokenizer.decode_batch([document.tokens.tolist() for document in encoded])
-    return pd.DataFrame(
-        {
-            "id": documents["id"].to_numpy(),
-            "source": documents["source"].to_numpy(),
-            "kind": documents["kind"].to_numpy(),
-            "split": documents["folder"].to_numpy(),
-            "tokens": [len(document.tokens) for document in encoded],
-            "bytes": [len(text.encode()) for text in documents["text"]],
-            "round_trip_ok": [text == again for text, again in zip(documents["text"], decoded, strict=True)],
-        }
-    )
 
 
 def write_token_folder(

@@ -76,12 +76,18 @@ class Tokenizer:
         return self._backend.decode_batch(batch, skip_special_tokens=True)
 
     @cached_property
-    def _token_bytes(self) -> np.ndarray:
-        # Byte-level BPE spells each byte as one character, so characters count bytes.
-        lengths = np.zeros(self.vocabulary_size, dtype=np.int64)
+    def spellings(self) -> list[bytes]:
+        """The bytes that each id stands for; none for control tokens."""
+        byte_of = {spelled: bytes([byte]) for byte, spelled in enumerate(spelled_bytes())}
+        found = [b""] * self.vocabulary_size
         for token, index in self._backend.get_vocab().items():
-            lengths[index] = 0 if token in SPECIAL_TOKENS else len(token)
-        return lengths
+            if token not in SPECIAL_TOKENS:
+                found[index] = b"".join(map(byte_of.__getitem__, token))
+        return found
+
+    @cached_property
+    def _token_bytes(self) -> np.ndarray:
+        return np.array(list(map(len, self.spellings)), dtype=np.int64)
 
     def token_bytes(self) -> np.ndarray:
         """UTF-8 bytes that each id stands for, int64 [vocabulary]; 0 for control tokens."""

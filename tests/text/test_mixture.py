@@ -48,10 +48,11 @@ def documents(kinds: dict[str, int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "text", "kind"])
 
 
-def test_estimates_are_exact_where_a_kind_is_all_alike(tokenizer):
-    table = documents({"prose": 9, "code": 4})
-    estimates = estimated_tokens(table, tokenizer, sample=2, seed=1)
-    assert estimates.tolist() == pytest.approx([len(tokenizer.encode("water " * 20)) + 2] * 13)
+def test_estimates_go_by_the_bytes_per_token_of_a_sample_of_the_kind():
+    table = pd.DataFrame({"id": list("abcd"), "kind": ["prose"] * 3 + ["code"], "bytes": [100, 300, 50, 60]})
+    estimates = estimated_tokens(table, {"a": 20, "b": 100, "d": 30})
+    # 120 tokens to 400 bytes of prose, 30 to 60 of code; bos and end on top.
+    assert estimates.tolist() == pytest.approx([32, 92, 17, 32])
 
 
 def test_mixing_counts_each_document_by_the_passes_over_its_kind():

@@ -40,6 +40,12 @@ def test_control_tokens_have_the_first_ids_and_vanish_when_decoded(tokenizer):
     assert len(tokenizer.token_bytes()) == tokenizer.vocabulary_size == 360
 
 
+def test_spellings_are_the_bytes_of_a_text_in_order(tokenizer):
+    for text in HARD_TEXTS:
+        assert b"".join(tokenizer.spellings[index] for index in tokenizer.encode(text)) == text.encode()
+    assert tokenizer.spellings[:6] == [b""] * 6
+
+
 def test_batches_give_what_single_texts_give(tokenizer):
     assert tokenizer.encode_batch(HARD_TEXTS) == [tokenizer.encode(text) for text in HARD_TEXTS]
     assert tokenizer.decode_batch(tokenizer.encode_batch(HARD_TEXTS)) == HARD_TEXTS

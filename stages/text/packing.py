@@ -1,9 +1,13 @@
 """Documents into rows of equal length: long ones cut, all packed best-fit decreasing (Ding et al. 2024)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 import numpy as np
+
+BLOCK = 4096
+"""Pieces that are laid out at once."""
 
 
 @dataclass(frozen=True)
@@ -23,65 +27,109 @@ class Piece:
     """1, 2, ... in the order of columns."""
 
 
-def cut(length: int, context_length: int) -> list[tuple[int, int]]:
-    """Offset and length of the pieces of a document of `length` tokens, each at most a row (context + 1) long.
+class Places(NamedTuple):
+    """The pieces of many documents, in the order of documents and offsets: see `Piece`; int64 [pieces] each."""
 
-    Neighbours share one token, so that every token but the document's first is a target exactly once.
+    document: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    row: np.ndarray
+    start: np.ndarray
+    segment: np.ndarray
+
+
+def cut(lengths: np.ndarray, context_length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Document, offset and length of the pieces of documents, each at most a row (context + 1) long, int64 [pieces].
+
+    Neighbours share one token, so that every token but a document's first is a target exactly once.
     """
-    starts = range(0, max(length - 1, 1), context_length)
-    return [(start, min(context_length + 1, length - start)) for start in starts]
+    counts = np.maximum(-(-(lengths - 1) // context_length), 1)
+    document = np.repeat(np.arange(len(lengths)), counts)
+    first = np.cumsum(counts) - counts
+    offset = (np.arange(len(document)) - first[document]) * context_length
+    return document, offset, np.minimum(context_length + 1, lengths[document] - offset)
 
 
-def best_fit_decreasing(lengths: Sequence[int], capacity: int) -> list[int]:
-    """The bin of each item: longest first, each into the fullest bin that still has room; ties in the order given."""
+def best_fit_decreasing(lengths: Sequence[int] | np.ndarray, capacity: int) -> np.ndarray:
+    """The bin of each item, int64: longest first, each into the fullest bin that still has room; ties in order given.
+
+    Items of one length go together: while one fits again into the bin that was chosen, that bin stays the fullest.
+    """
+    lengths = np.asarray(lengths, dtype=np.int64)
     bins_with_room: list[list[int]] = [[] for _ in range(capacity + 1)]
     occupied = 0  # bit r is set while some bin has exactly r tokens of room
-    assigned = [0] * len(lengths)
     bins = 0
-    for item in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        length = lengths[item]
-        fitting = occupied >> length
-        if fitting:
-            room = length + (fitting & -fitting).bit_length() - 1
-            chosen = bins_with_room[room].pop()
-            if not bins_with_room[room]:
-                occupied &= ~(1 << room)
-        else:
-            room, chosen, bins = capacity, bins, bins + 1
-        assigned[item] = chosen
-        left = room - length
-        bins_with_room[left].append(chosen)
-        occupied |= 1 << left
+    assigned = np.empty(len(lengths), dtype=np.int64)
+    order = np.argsort(-lengths, kind="stable")
+    for items in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        left = items
+        while len(left):
+            length = int(lengths[left[0]])
+            fitting = occupied >> length
+            room = length + (fitting & -fitting).bit_length() - 1 if fitting else capacity
+            each = room // length
+            number = -(-len(left) // each)
+            if fitting:
+                chosen = bins_with_room[room][: -number - 1 : -1]
+                del bins_with_room[room][-len(chosen) :]
+                occupied &= ~(1 << room) if not bins_with_room[room] else -1
+            else:
+                chosen = list(range(bins, bins + number))
+                bins += number
+            some, left = np.split(left, [len(chosen) * each])
+            assigned[some] = np.repeat(chosen, each)[: len(some)]
+            full, over = divmod(len(some), each)
+            for rest, filled in ((room - each * length, chosen[:full]), (room - over * length, chosen[full:])):
+                bins_with_room[rest] += filled
+                occupied |= (1 << rest) if filled else 0
     return assigned
 
 
-def pack(lengths: Sequence[int], context_length: int, generator: np.random.Generator) -> list[Piece]:
-    """Cut and place documents of the given lengths; the generator shuffles the rows.
+def place(lengths: np.ndarray, context_length: int, generator: np.random.Generator) -> Places:
+    """Cut and place documents of the given lengths, int64; the generator shuffles the rows."""
+    document, offset, length = cut(lengths, context_length)
+    bins = best_fit_decreasing(length, context_length + 1)
+    row_of_bin = generator.permutation(int(bins.max(initial=-1)) + 1)
+    order = np.argsort(bins, kind="stable")
+    before = np.cumsum(length[order]) - length[order]
+    firsts = np.searchsorted(bins[order], bins[order])
+    start, segment = np.empty_like(bins), np.empty_like(bins)
+    start[order] = before - before[firsts]
+    segment[order] = np.arange(len(bins)) - firsts + 1
+    return Places(document, offset, length, row_of_bin[bins], start, segment)
 
-    Pieces come back in the order of documents and offsets.
-    """
-    cuts = [(index, *piece) for index, length in enumerate(lengths) for piece in cut(length, context_length)]
-    bins = best_fit_decreasing([length for _, _, length in cuts], context_length + 1)
-    row_of_bin = generator.permutation(max(bins, default=-1) + 1)
-    filled, count = [0] * len(row_of_bin), [0] * len(row_of_bin)
-    pieces = []
-    for (document, offset, length), chosen in zip(cuts, bins, strict=True):
-        count[chosen] += 1
-        row = int(row_of_bin[chosen])
-        pieces.append(Piece(document, offset, length, row, filled[chosen], count[chosen]))
-        filled[chosen] += length
-    return pieces
+
+def pack(lengths: Sequence[int], context_length: int, generator: np.random.Generator) -> list[Piece]:
+    """`place`, as a list."""
+    places = place(np.array(lengths, dtype=np.int64), context_length, generator)
+    return [Piece(*values) for values in zip(*(column.tolist() for column in places), strict=True)]
+
+
+def fill(
+    tokens: np.ndarray, starts: np.ndarray, places: Places, context_length: int, pad: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and segments, both uint16 [rows, context + 1]; document n begins at `tokens[starts[n]]`."""
+    count = int(places.row.max(initial=-1)) + 1
+    rows = np.full((count, context_length + 1), pad, dtype=np.uint16)
+    segments = np.zeros_like(rows)
+    first = starts[places.document] + places.offset
+    target = places.row * (context_length + 1) + places.start
+    # In blocks, because the places of single tokens take eight times the room of the tokens.
+    for block in range(0, len(first), BLOCK):
+        some = slice(block, block + BLOCK)
+        length = places.length[some]
+        within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+        where = np.repeat(target[some], length) + within
+        rows.reshape(-1)[where] = tokens[np.repeat(first[some], length) + within]
+        segments.reshape(-1)[where] = np.repeat(places.segment[some], length)
+    return rows, segments
 
 
 def lay_out(
     documents: Sequence[np.ndarray], pieces: Sequence[Piece], context_length: int, pad: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows and segments, both uint16 [rows, context + 1], for documents packed into `pieces`."""
-    count = max((piece.row for piece in pieces), default=-1) + 1
-    rows = np.full((count, context_length + 1), pad, dtype=np.uint16)
-    segments = np.zeros_like(rows)
-    for piece in pieces:
-        columns = slice(piece.start, piece.start + piece.length)
-        rows[piece.row, columns] = documents[piece.document][piece.offset : piece.offset + piece.length]
-        segments[piece.row, columns] = piece.segment
-    return rows, segments
+    sizes = np.array([len(document) for document in documents], dtype=np.int64)
+    columns = np.array([astuple(piece) for piece in pieces], dtype=np.int64).reshape(-1, len(Places._fields)).T
+    tokens = np.concatenate(documents) if documents else np.zeros(0, dtype=np.uint16)
+    return fill(tokens, np.cumsum(sizes) - sizes, Places(*columns), context_length, pad)

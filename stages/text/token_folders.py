@@ -10,7 +10,7 @@ import pandas as pd
 
 from stages.text.demonstrations import Canary
 from stages.text.encoder import Encoder
-from stages.text.packing import lay_out, pack
+from stages.text.packing import fill, place
 from stages.text.shards import write_rows
 from stages.text.tokenizer import Tokenizer
 
@@ -19,6 +19,9 @@ FOLDERS = ("train", "validation", "test", "domain/train", "domain/validation", "
 
 MOST_IDS = 2**16
 """Ids that the shards' uint16 can tell apart."""
+
+ORIGIN = ("id", "source", "kind")
+"""What a piece keeps of its document."""
 
 CANARY = "canary"
 """Source and kind of the canaries among the documents of `train/`."""
@@ -60,28 +63,30 @@ def write_token_folder(
     generator: np.random.Generator,
 ) -> pd.DataFrame:
     """Pack documents into rows shuffled by `generator`, write them, and return the pieces (`PIECE_SCHEMA`)."""
-    placed = [(document, copy) for document in documents for copy in range(document.copies)]
-    placed.sort(key=lambda entry: (entry[0].id, entry[1]))
-    tokens = [document.tokens for document, _ in placed]
-    pieces = pack([len(document) for document in tokens], context_length, generator)
-    token_bytes = tokenizer.token_bytes()
+    ordered = sorted(documents, key=lambda document: document.id)
+    of_place = np.repeat(np.arange(len(ordered)), [document.copies for document in ordered])
+    copies = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(document.copies) for document in ordered)])
+    tokens = np.concatenate([np.zeros(0, dtype=np.uint16), *(document.tokens for document in ordered)])
+    sizes = np.array([len(document.tokens) for document in ordered], dtype=np.int64)
+    starts = (np.cumsum(sizes) - sizes)[of_place]
+    places = place(sizes[of_place], context_length, generator)
+    first = starts[places.document] + places.offset
+    passed = np.concatenate(([0], np.cumsum(tokenizer.token_bytes()[tokens])))
+    names = {name: np.array([getattr(document, name) for document in ordered], dtype=object) for name in ORIGIN}
     table = pd.DataFrame(
         {
-            "document_id": [placed[piece.document][0].id for piece in pieces],
-            "copy": [placed[piece.document][1] for piece in pieces],
-            "source": [placed[piece.document][0].source for piece in pieces],
-            "kind": [placed[piece.document][0].kind for piece in pieces],
-            "row": [piece.row for piece in pieces],
-            "start": [piece.start for piece in pieces],
-            "length": [piece.length for piece in pieces],
-            "offset": [piece.offset for piece in pieces],
-            "bytes": [
-                int(token_bytes[tokens[piece.document][piece.offset + 1 : piece.offset + piece.length]].sum())
-                for piece in pieces
-            ],
+            "document_id": names["id"][of_place[places.document]],
+            "copy": copies[places.document],
+            "source": names["source"][of_place[places.document]],
+            "kind": names["kind"][of_place[places.document]],
+            "row": places.row,
+            "start": places.start,
+            "length": places.length,
+            "offset": places.offset,
+            "bytes": passed[first + places.length] - passed[first + 1],
         }
     )
-    write_rows(folder, *lay_out(tokens, pieces, context_length, tokenizer.pad), table)
+    write_rows(folder, *fill(tokens, starts, places, context_length, tokenizer.pad), table)
     return table
 
 

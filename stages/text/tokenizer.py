@@ -71,10 +71,6 @@ class Tokenizer:
         """The text of ids; control tokens are left out, bytes that are not UTF-8 become U+FFFD."""
         return self._backend.decode(ids, skip_special_tokens=True)
 
-    def decode_batch(self, batch: Sequence[Sequence[int]]) -> list[str]:
-        """`decode` of each."""
-        return self._backend.decode_batch(batch, skip_special_tokens=True)
-
     @cached_property
     def spellings(self) -> list[bytes]:
         """The bytes that each id stands for; none for control tokens."""

@@ -1,31 +1,36 @@
 """Gather raw documents from the configured sources, each with its origin, licence and version."""
 
+import contextlib
 import gc
 import json
 import multiprocessing
 import os
+import shutil
 import signal
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import Field
 
 from stages.command import command
 from stages.parameters import Metrics, Section
-from stages.text.documents import DOCUMENT_SCHEMA, KINDS, table_of, write_documents
+from stages.text.documents import DOCUMENT_SCHEMA, KINDS, parts, write_parts
 from stages.text.gates import SourceLimits, check_sources
-from stages.text.reading import RawDocument, Reading
+from stages.text.portions import Portion, portions
+from stages.text.raw_batches import MEASURES, read_batches, write_batches
+from stages.text.reading import Reading, together
 from stages.text.recorded_sources import read_recorded, source_hash
-from stages.text.sources import Source, Unit, check_licences, units
+from stages.text.sources import Source, check_licences, units
 
 MANIFEST_VERSION = 1
 
-RAW_COLUMNS = ("id", *(field.name for field in fields(RawDocument)))
+MEGABYTE = 10**6
 
 
 class Params(Section):
@@ -39,6 +44,8 @@ class Params(Section):
     """Licences that a source may have: SPDX identifiers, or names as packages state them."""
     document_characters: int = Field(gt=0)
     """Text is cut between paragraphs into documents of at most this many characters; docstrings are never cut."""
+    part_megabytes: int = Field(gt=0, le=1_000)
+    """Text in one file of documents, MB of UTF-8: what a process has in memory at a time. No document is split."""
     gate: SourceLimits
     """What the documents must satisfy, or the pipeline stops here."""
 
@@ -49,51 +56,87 @@ def start_reader() -> None:
     Syntax trees hold no cycles, and searching them for some takes a third of the time.
     """
     gc.disable()
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def read_units(found: Sequence[Unit]) -> list[Reading]:
-    """Read every unit, in one process per core; the order of the result is that of `found`."""
+def read_portion(portion: Portion, folder: Path) -> tuple[Reading, Path]:
+    """Write the documents of a portion as batches in the new `folder`; the account of them, and where they lie."""
+    folder.mkdir()
+    reading, documents = portion.read(folder)
+    batches = folder / "batches.arrow"
+    write_batches(batches, documents)
+    gc.collect()  # what archives and errors leave behind
+    return reading, batches
+
+
+def read_portions(found: Sequence[Portion], scratch: Path) -> Iterator[tuple[Reading, Path]]:
+    """What `read_portion` gives for every portion, in order, from one process per core."""
+    folders = [scratch / str(number) for number in range(len(found))]
     processes = min(len(os.sched_getaffinity(0)), len(found))
     if processes == 1:
-        return [unit.read() for unit in found]
+        yield from map(read_portion, found, folders)
+        return
     # Not forked: the thread that talks to the tracking server may hold a lock.
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), start_reader) as pool:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process that starts would show a trace
-        readings = [pool.submit(Unit.read, unit) for unit in found]
+        readings = [pool.submit(read_portion, *one) for one in zip(found, folders, strict=True)]
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         try:
-            return [reading.result() for reading in readings]
+            for reading in readings:
+                yield reading.result()
         except BaseException:
-            for process in multiprocessing.active_children():  # the pool would read on to the last unit
+            for process in multiprocessing.active_children():  # the pool would read on to the last portion
                 process.kill()
             raise
 
 
-def document_table(readings: Sequence[Reading]) -> pd.DataFrame:
-    """The documents of all readings, columns of `DOCUMENT_SCHEMA`."""
-    documents = (document for reading in readings for document in reading.documents)
-    return table_of(documents, RAW_COLUMNS).reindex(columns=DOCUMENT_SCHEMA.names)
+def joined(
+    read: Iterator[tuple[Reading, Path]], readings: list[Reading], measured: list[pd.DataFrame]
+) -> Iterator[pa.RecordBatch]:
+    """The documents of all portions; on the way their accounts go to `readings` and their measures to `measured`."""
+    for reading, path in read:
+        readings.append(reading)
+        for batch in read_batches(path):
+            measured.append(batch.select(MEASURES).to_pandas())
+            yield batch.select(DOCUMENT_SCHEMA.names)
+        shutil.rmtree(path.parent)
 
 
-def manifest(readings: Sequence[Reading], hashes: Sequence[str]) -> dict[str, Any]:
+def collected(found: Sequence[Portion], output: Path, most_bytes: int) -> tuple[list[Reading], pd.DataFrame]:
+    """Write the documents of all portions under `output`; an account for each source, and the documents' measures."""
+    readings: list[Reading] = []
+    measured = [pd.DataFrame(columns=MEASURES).astype({"characters": "int64", "replacement_fraction": "float64"})]
+    scratch = output / "scratch"
+    scratch.mkdir(parents=True)
+    try:
+        with contextlib.closing(read_portions(found, scratch)) as read:
+            write_parts(output / "documents", joined(read, readings, measured), most_bytes)
+    finally:
+        shutil.rmtree(scratch)
+    return together(readings), pd.concat(measured[1:] or measured, ignore_index=True)
+
+
+def manifest(readings: Sequence[Reading], measured: pd.DataFrame, hashes: Sequence[str]) -> dict[str, Any]:
     """What each source gave, and every file that was left aside with its reason."""
-    sources = [
-        {
-            "name": reading.source,
-            "version": reading.version,
-            "licence": reading.licence,
-            "hash": source_hash,
-            "files_read": reading.files_read,
-            "files_failed": len(reading.skipped),
-            "files_ignored": reading.files_ignored,
-            "documents": len(reading.documents),
-            "characters": sum(len(document.text) for document in reading.documents),
-            "kinds": dict(sorted(Counter(document.kind for document in reading.documents).items())),
-        }
-        for reading, source_hash in zip(readings, hashes, strict=True)
-    ]
+    sources = []
+    for reading, recorded in zip(readings, hashes, strict=True):
+        documents = measured[measured["source"] == reading.source]
+        sources.append(
+            {
+                "name": reading.source,
+                "version": reading.version,
+                "licence": reading.licence,
+                "hash": recorded,
+                "files_read": reading.files_read,
+                "files_failed": len(reading.skipped),
+                "files_ignored": reading.files_ignored,
+                "documents": len(documents),
+                "characters": int(documents["characters"].sum()),
+                "kinds": {kind: int(count) for kind, count in sorted(documents["kind"].value_counts().items())},
+            }
+        )
     skipped = [asdict(item) for reading in readings for item in reading.skipped]
     return {"schema_version": MANIFEST_VERSION, "sources": sources, "skipped": skipped}
 
@@ -109,21 +152,21 @@ def run(params: Params, sources: Path, output: Path) -> Metrics:
     check_licences(found, params.licences)
     recorded = read_recorded(sources)
     hashes = [source_hash(recorded, unit) for unit in found]
-    readings = read_units(found)
-    documents = document_table(readings)
-    write_documents(output / "documents", documents)
-    record = manifest(readings, hashes)
+    divided = [portion for unit in found for portion in portions(unit)]
+    readings, measured = collected(divided, output, params.part_megabytes * MEGABYTE)
+    record = manifest(readings, measured, hashes)
     write_manifest(output, record)  # before the gate too: it lists the files that may make the gate fail
     files_read, files_failed = sum(reading.files_read for reading in readings), len(record["skipped"])
-    write_manifest(output, record | {"gate": check_sources(documents, files_read, files_failed, params.gate)})
-    kinds = Counter(documents["kind"])
+    columns = pq.read_schema(parts(output / "documents")[0]).names
+    verdict = check_sources(columns, measured, files_read, files_failed, params.gate)
+    write_manifest(output, record | {"gate": verdict})
     return {
         "sources": len(readings),
         "files_read": files_read,
         "files_failed": files_failed,
-        "documents": len(documents),
-        "characters": sum(source["characters"] for source in record["sources"]),
-        **{f"documents_{kind}": kinds[kind] for kind in KINDS},
+        "documents": len(measured),
+        "characters": int(measured["characters"].sum()),
+        **{f"documents_{kind}": int((measured["kind"] == kind).sum()) for kind in KINDS},
     }
 
 

@@ -16,8 +16,8 @@ import pytest
 from stages.check import OF_FLOWS
 from stages.command import parameters_class
 from stages.parameters import problems, read_parameters
+from stages.text.contents import LARGEST_FILE
 from stages.text.documents import write_documents
-from stages.text.files import LARGEST_FILE
 from tests.specimens import judgement
 
 ROOT = Path(__file__).parents[1]

@@ -18,9 +18,12 @@ def cleaned(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame,
     """Documents before and after, the ledger, and the metrics."""
     folder = tmp_path_factory.mktemp("clean")
     reading = Reading("corpus", None, "Apache-2.0")
-    for path in sorted(path for path in CORPUS.rglob("*") if path.is_file()):
-        read_file(path.relative_to(CORPUS).as_posix(), path.read_bytes, "text", reading, 20_000)
-    raw = pd.DataFrame([vars(document) | {"id": document.id} for document in reading.documents])
+    documents = [
+        document
+        for path in sorted(path for path in CORPUS.rglob("*") if path.is_file())
+        for document in read_file(path.relative_to(CORPUS).as_posix(), path, "text", reading, 20_000)
+    ]
+    raw = pd.DataFrame([vars(document) | {"id": document.id} for document in documents])
     write_documents(folder / "raw", raw)
     metrics = run(params=PARAMS, documents=folder / "raw", output=folder / "clean")
     ledger = pd.read_parquet(folder / "clean" / "ledger.parquet").set_index("id")

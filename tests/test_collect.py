@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -14,17 +15,19 @@ from stages.collect import Params, run
 from stages.errors import ExitCode, StageError
 from stages.execution.processes import has_ended
 from stages.parameters import read_section
-from stages.text.documents import read_documents
+from stages.text.documents import parts, read_documents
 from tests.projects import ROOT, copy_of_this, hear_requests_to_end
 
 TINY = read_section(Path("tests/tiny_params.yaml"), "collect", Params)
 
 
-def collect(folder: Path, path: str | Path, **changes) -> Path:
+def collect(folder: Path, path: str | Path, part_megabytes: int = 64, **changes) -> Path:
     """Collect the files at `path` alone, with the tiny limits but for `changes` of the gate."""
     source = {"name": "corpus", "path": str(path), "licence": "Apache-2.0"}
     gate = TINY.gate.model_dump() | {"min_documents": 1, "max_source_fraction": 1.0} | changes
-    params = Params.model_validate(TINY.model_dump() | {"sources": [source], "gate": gate})
+    params = Params.model_validate(
+        TINY.model_dump() | {"sources": [source], "gate": gate, "part_megabytes": part_megabytes}
+    )
     recorded = folder / "sources.json"
     recorded.write_text(json.dumps(record([source], {})))
     output = folder / "collect"
@@ -78,6 +81,43 @@ def test_equal_sources_give_equal_bytes(corpus, tmp_path):
     again = collect(tmp_path, "tests/corpus", max_failed_fraction=0.2)
     for name in ("documents/part-00000.parquet", "manifest.json"):
         assert (corpus / name).read_bytes() == (again / name).read_bytes()
+
+
+def test_many_processes_and_parts_keep_the_order_of_files_and_leave_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr("stages.text.portions.PORTION_FILES", 5)
+    (tmp_path / "texts").mkdir()
+    for number in range(24):
+        (tmp_path / "texts" / f"{number:02}.txt").write_text(f"{number} is the number. " * 8_000)
+    output = collect(tmp_path, tmp_path / "texts", part_megabytes=1)
+    documents = read_documents(output / "documents")
+    assert documents["path"].tolist() == [f"{number:02}.txt" for number in range(24)]
+    sizes = [read["text"].str.len().sum() for read in map(pd.read_parquet, parts(output / "documents"))]
+    assert len(sizes) > 2
+    assert all(size <= 1_000_000 for size in sizes)
+    assert sorted(path.name for path in output.iterdir()) == ["documents", "manifest.json"]
+
+
+def test_two_sources_may_read_the_same_files(tmp_path):
+    (tmp_path / "a.txt").write_text("The same text twice.")
+    sources = [{"name": name, "path": str(tmp_path), "licence": "Apache-2.0"} for name in ("one", "two")]
+    gate = TINY.gate.model_dump() | {"min_documents": 1, "max_source_fraction": 1.0, "max_failed_fraction": 1.0}
+    params = Params.model_validate(TINY.model_dump() | {"sources": sources, "gate": gate})
+    recorded = tmp_path / "sources.json"
+    recorded.write_text(json.dumps(record(sources, {})))
+    run(params=params, sources=recorded, output=tmp_path / "collect")
+    assert read_documents(tmp_path / "collect" / "documents")["id"].is_unique
+    verdict = manifest(tmp_path / "collect")["gate"]
+    assert [rule["rule"] for rule in verdict["rules"] if not rule["success"]] == ["distinct texts"]
+
+
+def test_thousands_of_empty_files_are_each_listed(tmp_path):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "good.txt").write_text("Good.")
+    for number in range(3_000):
+        (tmp_path / "texts" / f"{number}.txt").touch()
+    output = collect(tmp_path, tmp_path / "texts", max_failed_fraction=1.0)
+    assert {item["reason"] for item in manifest(output)["skipped"]} == {"empty"}
+    assert len(manifest(output)["skipped"]) == 3_000
 
 
 def test_too_many_unreadable_files_fail_the_gate_and_stay_listed(tmp_path):

@@ -41,9 +41,12 @@ def rows(*documents: tuple[str, str, str]) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def corpus() -> pd.DataFrame:
     reading = Reading("corpus", None, "Apache-2.0")
-    for path in sorted(path for path in CORPUS.rglob("*") if path.is_file()):
-        read_file(path.relative_to(CORPUS).as_posix(), path.read_bytes, "text", reading, 20_000)
-    return pd.DataFrame([vars(document) | {"id": document.id} for document in reading.documents])
+    documents = [
+        document
+        for path in sorted(path for path in CORPUS.rglob("*") if path.is_file())
+        for document in read_file(path.relative_to(CORPUS).as_posix(), path, "text", reading, 20_000)
+    ]
+    return pd.DataFrame([vars(document) | {"id": document.id} for document in documents])
 
 
 def word_shingles(kind: str, text: str) -> set[tuple[str, ...]]:

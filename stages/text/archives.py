@@ -1,7 +1,6 @@
 """Files inside archives and compressed files, read as if they lay beside the others; nothing is unpacked to disk."""
 
 import bz2
-import contextlib
 import gzip
 import lzma
 import tarfile
@@ -14,19 +13,16 @@ from typing import IO, cast
 
 import pyarrow as pa
 
-from stages.text.files import UnreadableError, file_content, require_bearable
-from stages.text.reading import Reading
+from stages.text.contents import Content, stream_chunks
+from stages.text.reading import Reading, UnreadableError
 
-Fetch = Callable[[], bytes]
-"""Gives a file's content, or raises UnreadableError."""
+Chunks = Callable[[], Iterator[bytes]]
+"""Gives what a file holds, unpacked; UnreadableError comes where it breaks off."""
 
 Opened = Callable[[], IO[bytes]]
 
 LARGEST_ARCHIVE = 2**33
-"""Bytes of all files that are read of one archive: a small one can hold more than any disk."""
-
-CHUNK = 2**20
-"""Bytes that are unpacked at a time, so that a small file that unpacks to a huge one is noticed."""
+"""Bytes of all files that are read of one archive or compressed file: a small one can hold more than any disk."""
 
 
 def _open_zstandard(path: Path) -> IO[bytes]:
@@ -40,48 +36,39 @@ COMPRESSIONS: dict[str, Callable[[Path], IO[bytes]]] = {
     ".zst": _open_zstandard,
 }
 SHORT_NAMES = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".txz": ".tar.xz"}
-NOT_COMPRESSED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
 BROKEN = (
-    *NOT_COMPRESSED,
+    EOFError,
     OSError,
     ValueError,
     RuntimeError,  # a password is needed
+    lzma.LZMAError,
+    zlib.error,
     zipfile.BadZipFile,
     tarfile.TarError,
 )
 
 
-@contextlib.contextmanager
-def unpacking(errors: tuple[type[Exception], ...] = BROKEN) -> Iterator[None]:
-    """UnreadableError instead of one of `errors`."""
+def _unpacked(opened: Opened) -> Iterator[bytes]:
+    size = 0
     try:
-        yield
-    except errors as error:
+        with opened() as stream:
+            for chunk in stream_chunks(stream):
+                size += len(chunk)
+                if size > LARGEST_ARCHIVE:
+                    raise UnreadableError(f"too large: it unpacks to more than {LARGEST_ARCHIVE:,} bytes; split it")
+                yield chunk
+    except BROKEN as error:
         raise UnreadableError(f"cannot be unpacked: {error}") from error
 
 
-def read_bearable(stream: IO[bytes]) -> bytes:
-    """All that a stream holds; UnreadableError if that is too much."""
-    content = bytearray()
-    while chunk := stream.read(CHUNK):
-        content += chunk
-        require_bearable(len(content))
-    return bytes(content)
-
-
-def _unpacked(opened: Opened) -> bytes:
-    with unpacking(), opened() as stream:
-        return read_bearable(stream)
-
-
-def _zip_members(path: Path) -> Iterator[tuple[str, Fetch]]:
+def _zip_members(path: Path) -> Iterator[tuple[str, Chunks]]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if not member.is_dir():
                 yield member.filename, partial(_unpacked, partial(archive.open, member))
 
 
-def _tar_members(path: Path, compression: str) -> Iterator[tuple[str, Fetch]]:
+def _tar_members(path: Path, compression: str) -> Iterator[tuple[str, Chunks]]:
     opened = COMPRESSIONS[compression](path) if compression else path.open("rb")
     # As a stream: each member is read, or passed over, before the next one is looked for.
     with opened as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -90,31 +77,39 @@ def _tar_members(path: Path, compression: str) -> Iterator[tuple[str, Fetch]]:
                 yield member.name, partial(_unpacked, cast(Opened, partial(archive.extractfile, member)))
 
 
-def _members(path: Path) -> Iterator[tuple[str, Fetch]] | None:
-    """Name and content of every file in an archive; None for what is none."""
-    name = path.name.lower()
+def archive_suffixes(name: str) -> str | None:
+    """The suffixes of an archive, `.zip`, or `.tar` with that of its compression; None for what is none."""
+    name = name.lower()
     for short, long in SHORT_NAMES.items():
         name = name.removesuffix(short) + long if name.endswith(short) else name
     if name.endswith(".zip"):
-        return _zip_members(path)
+        return ".zip"
     compression = next((suffix for suffix in COMPRESSIONS if name.endswith(suffix)), "")
-    return _tar_members(path, compression) if name.removesuffix(compression).endswith(".tar") else None
+    return f".tar{compression}" if name.removesuffix(compression).endswith(".tar") else None
 
 
-def _safe(members: Iterator[tuple[str, Fetch]], place: str, reading: Reading) -> Iterator[tuple[str, Fetch]]:
+def _members(path: Path) -> Iterator[tuple[str, Chunks]] | None:
+    """Name and content of every file in an archive; None for what is none."""
+    suffixes = archive_suffixes(path.name)
+    if suffixes is None:
+        return None
+    return _zip_members(path) if suffixes == ".zip" else _tar_members(path, suffixes.removeprefix(".tar"))
+
+
+def _safe(members: Iterator[tuple[str, Chunks]], place: str, reading: Reading) -> Iterator[tuple[str, Chunks]]:
     """The members whose names lie in the archive, each once, with their place in the source."""
     seen: set[str] = set()
     size = 0
 
-    def counted(fetch: Fetch) -> bytes:
+    def counted(unpacked: Chunks) -> Iterator[bytes]:
         nonlocal size
-        content = fetch()
-        size += len(content)
-        if size > LARGEST_ARCHIVE:
-            raise UnreadableError(f"too large: its archive holds more than {LARGEST_ARCHIVE:,} bytes; split it")
-        return content
+        for chunk in unpacked():
+            size += len(chunk)
+            if size > LARGEST_ARCHIVE:
+                raise UnreadableError(f"too large: its archive holds more than {LARGEST_ARCHIVE:,} bytes; split it")
+            yield chunk
 
-    for name, fetch in members:
+    for name, unpacked in members:
         path = PurePosixPath(name.replace("\\", "/"))
         inside = f"{place}/{path.as_posix().lstrip('/')}"
         if path.is_absolute() or ".." in path.parts:
@@ -123,22 +118,29 @@ def _safe(members: Iterator[tuple[str, Fetch]], place: str, reading: Reading) ->
             reading.skip(inside, "another file of the archive has its name")
         elif not any(part.startswith(".") for part in path.parts):
             seen.add(inside)
-            yield inside, partial(counted, fetch)
+            yield inside, partial(counted, unpacked)
 
 
-def files_in(path: Path, place: str, reading: Reading) -> Iterator[tuple[str, Fetch]]:
+def plain_name(place: str) -> str:
+    """The name of a compressed file without the suffix that says so; any other name as it is."""
+    path = PurePosixPath(place)
+    is_archive = archive_suffixes(path.name) is not None
+    return place.removesuffix(path.suffix) if path.suffix.lower() in COMPRESSIONS and not is_archive else place
+
+
+def files_in(path: Path, place: str, reading: Reading) -> Iterator[tuple[str, Content]]:
     """Place in the source and content of a file, of what it holds in compressed form, or of all files of an archive.
 
     What cannot be opened is listed in `reading`; what an archive holds behind its first broken part is not found.
     """
     members = _members(path)
-    compression = Path(place).suffix.lower()
-    if members is None and compression in COMPRESSIONS:
-        yield place.removesuffix(Path(place).suffix), partial(_unpacked, partial(COMPRESSIONS[compression], path))
-    elif members is None:
-        yield place, partial(file_content, path)
-    else:
+    compression = path.suffix.lower()
+    if members is not None:
         try:
             yield from _safe(members, place, reading)
         except BROKEN as error:
             reading.skip(place, f"cannot be unpacked: {error}")
+    elif compression in COMPRESSIONS:
+        yield place, partial(_unpacked, partial(COMPRESSIONS[compression], path))
+    else:
+        yield place, path

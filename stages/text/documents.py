@@ -1,11 +1,13 @@
 """The Document record and its Parquet form: what the text stages pass to each other."""
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.seeding import key_hash
@@ -46,21 +48,67 @@ def table_of(records: Iterable[object], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(map(attributes, records), columns=list(names))
 
 
-def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
-    """Write a table as zstd Parquet in the schema's columns and order, through a temporary name."""
+def _write(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".partial")
-    arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
-    pq.write_table(arrow.replace_schema_metadata(schema.metadata), temporary, compression="zstd")
+    pq.write_table(table, temporary, compression="zstd")
     temporary.replace(path)
+
+
+def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
+    """Write a table as zstd Parquet in the schema's columns and order, through a temporary name."""
+    arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
+    _write(path, arrow.replace_schema_metadata(schema.metadata))
+
+
+def part(folder: Path, number: int) -> Path:
+    """The file of the part of that number, from 0."""
+    return folder / f"part-{number:05}.parquet"
+
+
+def parts(folder: Path) -> list[Path]:
+    """The files that hold the documents under `folder`, in the order of the documents."""
+    return sorted(folder.glob("*.parquet"))
 
 
 def write_documents(folder: Path, documents: pd.DataFrame) -> None:
     """Write documents, in the order given, under `folder`; columns not yet known are written as null."""
-    write_table(folder / "part-00000.parquet", documents.reindex(columns=DOCUMENT_SCHEMA.names), DOCUMENT_SCHEMA)
+    write_table(part(folder, 0), documents.reindex(columns=DOCUMENT_SCHEMA.names), DOCUMENT_SCHEMA)
+
+
+def write_parts(folder: Path, batches: Iterable[pa.RecordBatch], most_bytes: int) -> None:
+    """Write documents that come in batches as parts of at most `most_bytes` of text in UTF-8; only one is in memory.
+
+    No document is split: one that is longer is a part of its own. Where the parts begin, and their bytes, depend on
+    the documents alone, not on how they are divided into batches. No documents make one empty part.
+    """
+    for number, one in enumerate(_runs(batches, most_bytes)):
+        table = pa.Table.from_batches(one, DOCUMENT_SCHEMA).combine_chunks()  # chunks would show in the file
+        _write(part(folder, number), table)
+
+
+def _runs(batches: Iterable[pa.RecordBatch], most_bytes: int) -> Iterator[list[pa.RecordBatch]]:
+    """Slices of batches that together make one part."""
+    run: list[pa.RecordBatch] = []
+    room = most_bytes
+    for batch in batches:
+        ends = np.cumsum(pc.binary_length(batch.column("text")).to_numpy(), dtype=np.int64)
+        start, before = 0, 0
+        while start < len(ends):
+            stop = int(np.searchsorted(ends, before + room, side="right"))
+            if stop == start and not run:
+                stop += 1
+            if stop > start:
+                run.append(batch.slice(start, stop - start))
+                room -= int(ends[stop - 1]) - before
+                start, before = stop, int(ends[stop - 1])
+            if start < len(ends):
+                yield run
+                run, room = [], most_bytes
+    yield run
 
 
 def read_documents(folder: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Every document under `folder`, parts in name order."""
-    parts = sorted(folder.glob("*.parquet"))
-    return pd.concat([pq.read_table(part, columns=columns).to_pandas() for part in parts], ignore_index=True)
+    tables = [pq.read_table(path, columns=columns).to_pandas() for path in parts(folder)]
+    return pd.concat(tables, ignore_index=True)

@@ -1,6 +1,7 @@
 """What must hold of the documents that come in, and of the tokens that go out: the gates of collect and of encode."""
 
 import hashlib
+from collections.abc import Sequence
 
 import pandas as pd
 from pydantic import Field
@@ -8,9 +9,6 @@ from pydantic import Field
 from stages.parameters import Section
 from stages.text.documents import DOCUMENT_SCHEMA, KINDS
 from stages.text.expectations import Rule, Verdict, check, enforce
-
-REPLACEMENT = "\ufffd"
-"""What a decoder puts where bytes were no text."""
 
 LEAST_TOKENS = 3
 """Of a document: bos, one token of text, end."""
@@ -36,7 +34,7 @@ class SourceLimits(Section):
 
 
 def source_rules(limits: SourceLimits) -> list[Rule]:
-    """Rules about the table of collected documents, as `measured_documents` makes it."""
+    """Rules about the table of collected documents, one row each, without the texts."""
     most = 1 - limits.max_outlier_fraction
     distinct = {"column": "content", "min_value": limits.min_distinct_fraction}
     replaced = {"column": "replacement_fraction", "max_value": limits.max_replacement_fraction, "mostly": most}
@@ -75,32 +73,23 @@ def reading_rules(limits: SourceLimits) -> list[Rule]:
     ]
 
 
-def measured_documents(documents: pd.DataFrame) -> pd.DataFrame:
-    """Documents with their texts' sizes in place of the texts, rows named by id."""
-    text = documents["text"].fillna("")
-    characters = text.map(len).astype("int64")
-    return (
-        documents.drop(columns="text")
-        .assign(
-            characters=characters,
-            content=text.map(content_hash),
-            replacement_fraction=text.str.count(REPLACEMENT) / characters.clip(lower=1),
-        )
-        .set_index("id", drop=False)
-    )
-
-
 def content_hash(text: str) -> str:
     """SHA-256 of a text, 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def check_sources(documents: pd.DataFrame, files_read: int, files_failed: int, limits: SourceLimits) -> Verdict:
-    """The source gate's verdict; StageError if a critical rule fails. Columns are those of `DOCUMENT_SCHEMA`."""
-    columns = {"column_set": DOCUMENT_SCHEMA.names, "exact_match": True}
-    results = check(documents[:0], [Rule("columns of a document", "critical", "ExpectTableColumnsToMatchSet", columns)])
-    measured = measured_documents(documents)
-    results += check(measured, source_rules(limits))
+def check_sources(
+    columns: Sequence[str], measured: pd.DataFrame, files_read: int, files_failed: int, limits: SourceLimits
+) -> Verdict:
+    """The source gate's verdict; StageError if a critical rule fails.
+
+    `columns` are those of the documents as written; `measured` has a row per document and stands for the texts:
+    columns `MEASURES` of `stages.text.raw_batches`.
+    """
+    exactly = {"column_set": DOCUMENT_SCHEMA.names, "exact_match": True}
+    shape = [Rule("columns of a document", "critical", "ExpectTableColumnsToMatchSet", exactly)]
+    results = check(pd.DataFrame(columns=list(columns)), shape)
+    results += check(measured.set_index("id", drop=False), source_rules(limits))
     by_source = measured.groupby("source")["characters"].sum()
     reading = pd.DataFrame(
         {

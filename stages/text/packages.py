@@ -1,6 +1,6 @@
 """Documents from an installed package, read in place: docstrings, code, its description and its change logs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from itertools import chain
@@ -11,11 +11,11 @@ from pydantic import Field
 from stages.errors import ExitCode, StageError
 from stages.parameters import Section
 from stages.seeding import key_hash
-from stages.text.files import PROSE_SUFFIXES, UnreadableError, decode, file_content, markdown_text, pieces
-from stages.text.licences import stated_licence
+from stages.text.contents import file_content
+from stages.text.files import PROSE_SUFFIXES, decode, markdown_text, pieces
 from stages.text.public_names import PublicNames
 from stages.text.python_source import ModuleReading, module_name, read_module, reference_text, without_docstrings
-from stages.text.reading import RawDocument, Reading
+from stages.text.reading import RawDocument, Reading, UnreadableError
 
 _DESCRIPTION = "METADATA"
 
@@ -45,10 +45,14 @@ def find_package(name: str) -> Distribution:
         ) from error
 
 
-def read_package(name: str, source: PackagesSource, most_characters: int, seed: int) -> Reading:
-    """The documents of one package, ordered by path; code and prose are cut into `pieces`."""
-    package = find_package(name)
-    reading = Reading(name, package.version, stated_licence(package.metadata))
+def read_package(
+    package: Distribution, source: PackagesSource, most_characters: int, seed: int, reading: Reading
+) -> Iterator[RawDocument]:
+    """The documents of one package, ordered by path; code and prose are cut into `pieces`.
+
+    The package is in memory as a whole, for names are looked up all over it before any document is known.
+    """
+    name = reading.source
     texts = _read_texts(package, source.exclude, reading)
     code = {path: text for path, text in texts.items() if path.endswith(".py")}
     prose = {path: text for path, text in texts.items() if path not in code}
@@ -69,8 +73,7 @@ def read_package(name: str, source: PackagesSource, most_characters: int, seed: 
         ),
         _take((cut(path, "prose", text) for path, text in prose.items()), source.prose_bytes),
     ]
-    reading.documents = sorted(chain.from_iterable(groups), key=lambda document: document.path)
-    return reading
+    yield from sorted(chain.from_iterable(groups), key=lambda document: document.path)
 
 
 def _read_texts(package: Distribution, exclude: Sequence[str], reading: Reading) -> dict[str, str]:

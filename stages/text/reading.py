@@ -1,8 +1,13 @@
-"""What reading a source yields: its documents, and the files it had to leave aside with the reason for each."""
+"""What reading a source yields: documents, and an account of the files, with the reason for each that gave none."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stages.text.documents import document_id
+
+
+class UnreadableError(Exception):
+    """A file, line or row that gives no document; the message is the reason that the manifest states."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,11 @@ class Skipped:
 
 @dataclass
 class Reading:
-    """All that one source gave."""
+    """What became of the files of a source, or of a portion of it."""
 
     source: str
     version: str | None
     licence: str
-    documents: list[RawDocument] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     files_read: int = 0
     files_ignored: int = 0
@@ -48,3 +52,14 @@ class Reading:
     def skip(self, path: str, reason: str) -> None:
         """Note a file that could not be read."""
         self.skipped.append(Skipped(self.source, path, reason))
+
+
+def together(readings: Iterable[Reading]) -> list[Reading]:
+    """One account for each source, in the order of its first portion."""
+    sources: dict[str, Reading] = {}
+    for one in readings:
+        whole = sources.setdefault(one.source, Reading(one.source, one.version, one.licence))
+        whole.skipped += one.skipped
+        whole.files_read += one.files_read
+        whole.files_ignored += one.files_ignored
+    return list(sources.values())

@@ -1,28 +1,15 @@
-"""The forms a source can take in `params.yaml`, and how each becomes documents."""
+"""The forms that a source can take in `params.yaml`."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from itertools import takewhile
-from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-import fsspec
-from fsspec.core import OpenFile
 from pydantic import Discriminator, Tag
 
 from stages.errors import ExitCode, StageError
 from stages.parameters import Section
-from stages.text.archives import NOT_COMPRESSED, files_in, read_bearable, unpacking
-from stages.text.files import SUFFIXES, TABLE_SUFFIXES, file_content, read_file
 from stages.text.licences import is_allowed, stated_licence
-from stages.text.packages import PackagesSource, find_package, read_package
-from stages.text.reading import Reading
-
-TEXT_FIELD = "text"
-"""Where a line of JSON, or a row of Parquet, holds its text, unless the source names a column."""
-
-REMEDY = "Check the path in collect.sources."
+from stages.text.packages import PackagesSource, find_package
 
 
 class FilesSource(Section):
@@ -56,7 +43,8 @@ class UrlSource(Section):
     name: str
     """What documents, ids and figures call the source."""
     url: str
-    """Globs are allowed where the store can list its files; .gz and .xz are unpacked."""
+    """Globs are allowed where the store can list its files; archives and compressed files are read as those of a folder
+    are. A file whose transfer breaks off again and again is left out and listed."""
     licence: str
     """Of every file, as its owner states it; one of `licences`."""
 
@@ -79,22 +67,12 @@ Source = Annotated[
 
 @dataclass(frozen=True)
 class Unit:
-    """What one process reads at a time: one package, or one source of another form."""
+    """A package, or a source of another form: what the manifest has an entry for."""
 
     name: str
     source: PackagesSource | FilesSource | DatasetSource | UrlSource
     most_characters: int
     seed: int
-
-    def read(self) -> Reading:
-        """The documents of the unit and what was skipped in it."""
-        if isinstance(self.source, PackagesSource):
-            return read_package(self.name, self.source, self.most_characters, self.seed)
-        if isinstance(self.source, FilesSource):
-            return _read_files(self.source, self.most_characters)
-        if isinstance(self.source, DatasetSource):
-            return _read_dataset(self.source, self.most_characters)
-        return _read_url(self.source, self.most_characters)
 
 
 def units(sources: Iterable[Source], most_characters: int, seed: int) -> list[Unit]:
@@ -125,70 +103,3 @@ def check_licences(found: Iterable[Unit], allowed: Collection[str]) -> None:
                 f"{unit.name}: {licence or 'none stated'}",
                 "Add it to collect.licences or remove the source.",
             )
-
-
-def _read_files(source: FilesSource, most_characters: int) -> Reading:
-    reading = Reading(source.name, None, source.licence)
-    root, files = root_and_files(source.path)
-    for file in files:
-        for path, fetch in files_in(file, file.relative_to(root).as_posix(), reading):
-            if PurePosixPath(path).suffix.lower() in SUFFIXES:
-                read_file(path, fetch, TEXT_FIELD, reading, most_characters)
-            else:
-                reading.files_ignored += 1
-    return reading
-
-
-def _read_dataset(source: DatasetSource, most_characters: int) -> Reading:
-    reading = Reading(source.name, None, source.licence)
-    root, files = root_and_files(source.dataset)
-    for file in files:
-        # The library keeps results of its own computations beside the data under this name.
-        if file.suffix.lower() in TABLE_SUFFIXES and not file.name.startswith("cache-"):
-            path = file.relative_to(root).as_posix()
-            read_file(path, partial(file_content, file), source.column, reading, most_characters)
-        else:
-            reading.files_ignored += 1
-    return reading
-
-
-def _content(file: OpenFile) -> bytes:
-    """The content behind a URL; what cannot be unpacked is unreadable, a broken connection is raised."""
-    with unpacking(NOT_COMPRESSED), file as stream:
-        return read_bearable(stream)
-
-
-def _read_url(source: UrlSource, most_characters: int) -> Reading:
-    reading = Reading(source.name, None, source.licence)
-    try:
-        opened = fsspec.open_files(source.url, "rb", compression="infer")
-        for file in sorted(opened, key=lambda file: file.path):
-            path = PurePosixPath(file.path).name.removesuffix(".gz").removesuffix(".xz")
-            read_file(path, partial(_content, file), TEXT_FIELD, reading, most_characters)
-    except (OSError, ValueError, ImportError) as error:
-        raise StageError(
-            ExitCode.DATA, "cannot read URL", f"{source.url}: {error}", "Check the address and the network."
-        ) from error
-    return reading
-
-
-def root_and_files(path: str) -> tuple[Path, list[Path]]:
-    """The folder that paths are relative to, and the files of a folder, glob or file name, in name order."""
-    given = Path(path)
-    if given.is_dir():
-        root, found = given, list(given.rglob("*"))
-    else:
-        fixed = list(takewhile(lambda part: not set(part) & set("*?["), given.parts[:-1]))
-        root = Path(*fixed)
-        try:
-            found = list(root.glob(given.relative_to(root).as_posix()))
-        except ValueError as error:
-            raise StageError(ExitCode.CONFIGURATION, "not a glob", f"{path}: {error}", REMEDY) from error
-    files = [
-        file
-        for file in found
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(root).parts)
-    ]
-    if not files:
-        raise StageError(ExitCode.DATA, "no files", path, REMEDY)
-    return root, sorted(files)

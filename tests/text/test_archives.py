@@ -2,17 +2,19 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from stages.text import archives
-from stages.text.reading import Reading
 from stages.text.sources import FilesSource, Unit
+from tests.text.portion_reading import Read, read_all
 
 TEXTS = {"a.txt": "Ay", "sub/b.md": "Bee"}
 
@@ -52,20 +54,20 @@ def tarred(texts: dict[str, str], *others: tarfile.TarInfo) -> bytes:
     return packed.getvalue()
 
 
-def read(folder: Path) -> Reading:
-    return Unit("mine", FilesSource(name="mine", path=str(folder), licence="MIT"), 1_000, seed=1).read()
+def read(folder: Path) -> Read:
+    return read_all(Unit("mine", FilesSource(name="mine", path=str(folder), licence="MIT"), 1_000, seed=1))
 
 
-def read_one(folder: Path, name: str, content: bytes) -> Reading:
+def read_one(folder: Path, name: str, content: bytes) -> Read:
     (folder / name).write_bytes(content)
     return read(folder)
 
 
-def found(reading: Reading) -> dict[str, str]:
+def found(reading: Read) -> dict[str, str]:
     return {document.path: document.text for document in reading.documents}
 
 
-def reasons(reading: Reading) -> dict[str, str]:
+def reasons(reading: Read) -> dict[str, str]:
     return {item.path: item.reason for item in reading.skipped}
 
 
@@ -166,7 +168,7 @@ def test_a_file_of_a_zip_that_asks_for_a_password_is_listed(tmp_path: Path) -> N
 
 
 def test_what_unpacks_to_more_than_is_read_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.text.files.LARGEST_FILE", 2**21)
+    monkeypatch.setattr("stages.text.contents.LARGEST_FILE", 2**21)
     huge = "0" * 2**22
     (tmp_path / "huge.txt.gz").write_bytes(gzip.compress(huge.encode()))
     (tmp_path / "huge.zip").write_bytes(zipped({"huge.txt": huge, "a.txt": "Ay"}))
@@ -182,3 +184,38 @@ def test_an_archive_that_holds_more_than_is_read_is_listed_file_by_file(
     reading = read_one(tmp_path, "all.tar", tarred({"a.txt": "four", "b.txt": "four"}))
     assert found(reading) == {"all.tar/a.txt": "four"}
     assert reasons(reading)["all.tar/b.txt"].startswith("too large: its archive holds more than 5 bytes")
+
+
+def test_a_small_file_that_unpacks_to_no_end_is_cut_off_and_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "LARGEST_ARCHIVE", 2**21)
+    reading = read_one(tmp_path, "bomb.jsonl.gz", gzip.compress(b'{"text": "x"}\n' * 2**18))
+    assert 0 < len(found(reading)) < 2**18
+    assert reasons(reading)["bomb.jsonl"].startswith("too large: it unpacks to more than 2,097,152 bytes")
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_of_lines_that_end_early_those_before_are_read(tmp_path: Path, suffix: str) -> None:
+    lines = b"".join(b'{"text": "%s"}\n' % os.urandom(500).hex().encode() for _ in range(8_000))
+    reading = read_one(tmp_path, f"cut.jsonl{suffix}", COMPRESS[suffix](lines)[:-100])
+    assert 1_000 < len(reading.documents) < 8_000
+    assert reasons(reading).popitem()[1].startswith(("cannot be unpacked", "no field"))
+
+
+def test_a_file_beside_its_compressed_self_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Ay")
+    reading = read_one(tmp_path, "a.txt.gz", gzip.compress(b"Ay"))
+    assert found(reading) == {"a.txt": "Ay"}
+    assert reasons(reading) == {"a.txt.gz": "another file of the source has its name once it is unpacked"}
+
+
+def test_parquet_in_an_archive_or_compressed_is_read(tmp_path: Path) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"text": ["one", "two"]}), sink)
+    content = sink.getvalue().to_pybytes()
+    (tmp_path / "d.parquet.gz").write_bytes(gzip.compress(content))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("e.parquet", content)
+    reading = read(tmp_path)
+    assert list(found(reading)) == ["all.zip/e.parquet#1", "all.zip/e.parquet#2", "d.parquet#1", "d.parquet#2"]

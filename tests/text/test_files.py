@@ -1,21 +1,31 @@
 import json
 import os
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stages.text.files import LARGEST_FILE, UnreadableError, decode, file_content, markdown_text, pieces, read_file
-from stages.text.reading import Reading
+from stages.text import contents, files, rows
+from stages.text.contents import LARGEST_FILE, file_content
+from stages.text.files import decode, markdown_text, pieces, read_file
+from stages.text.reading import RawDocument, Reading, UnreadableError
 
 
-def read(path: str, content: bytes, most_characters: int = 1_000) -> Reading:
-    reading = Reading("mine", None, "MIT")
-    read_file(path, lambda: content, "text", reading, most_characters)
+@dataclass
+class Read(Reading):
+    documents: list[RawDocument] = field(default_factory=list)
+
+
+def read(path: str, content: bytes, most_characters: int = 1_000) -> Read:
+    reading = Read("mine", None, "MIT")
+    reading.documents += read_file(path, lambda: iter([content[:5], content[5:]]), "text", reading, most_characters)
     return reading
 
 
-def texts(reading: Reading) -> list[tuple[str, str, str]]:
+def texts(reading: Read) -> list[tuple[str, str, str]]:
     return [(document.path, document.kind, document.text) for document in reading.documents]
 
 
@@ -155,3 +165,63 @@ def test_rows_of_an_arrow_stream_are_documents():
         ("d.arrow#1", "prose", "one"),
         ("d.arrow#2", "prose", "two"),
     ]
+
+
+def test_a_line_that_is_too_long_is_listed_and_those_around_it_are_read(monkeypatch):
+    monkeypatch.setattr(contents, "LARGEST_TEXT", 100)
+    long = json.dumps({"text": "x" * 1_000})
+    reading = read("r.jsonl", f'{{"text": "one"}}\n{long}\n{{"text": "three"}}\n{long}'.encode())
+    assert texts(reading) == [("r.jsonl#1", "prose", "one"), ("r.jsonl#3", "prose", "three")]
+    assert [(item.path, item.reason[:8]) for item in reading.skipped] == [
+        ("r.jsonl#2", "too long"),
+        ("r.jsonl#4", "too long"),
+    ]
+
+
+def test_a_text_of_one_endless_line_is_listed(monkeypatch):
+    monkeypatch.setattr(contents, "LARGEST_TEXT", 100)
+    assert texts(read("a.txt", b"y" * 100 + b"\n" + b"x" * 100)) == [("a.txt", "prose", "y" * 100 + "\n" + "x" * 100)]
+    assert read("a.txt", b"y\n" + b"x" * 101).skipped[0].reason.startswith("too long")
+
+
+def test_a_paragraph_or_value_that_is_too_long_is_listed(monkeypatch):
+    monkeypatch.setattr(files, "LARGEST_TEXT", 10)
+    monkeypatch.setattr(rows, "LARGEST_TEXT", 10)
+    assert read("a.txt", b"line\nline\nline").skipped[0].reason.startswith("too long")
+    assert read("d.parquet", parquet({"text": ["x" * 11, "y"]})).skipped[0].path == "d.parquet#1"
+
+
+def test_lines_of_json_may_hold_what_ends_lines_elsewhere():
+    assert texts(read("r.jsonl", '{"text": "a\u2028b"}\r\n'.encode())) == [("r.jsonl#1", "prose", "a\u2028b")]
+
+
+def test_lines_of_json_in_utf_16_are_read_by_their_mark_and_a_line_that_is_not_utf_8_is_listed():
+    assert texts(read("r.jsonl", '{"text": "é"}\n{"text": "b"}'.encode("utf-16"))) == [
+        ("r.jsonl#1", "prose", "é"),
+        ("r.jsonl#2", "prose", "b"),
+    ]
+    assert texts(read("r.jsonl", '{"text": "é"}'.encode("utf-8-sig"))) == [("r.jsonl#1", "prose", "é")]
+    reading = read("r.jsonl", b'{"text": "caf\xe9"}\n{"text": "b\x00"}\n{"text": "c"}')
+    assert texts(reading) == [("r.jsonl#3", "prose", "c")]
+    assert [item.path for item in reading.skipped] == ["r.jsonl#1", "r.jsonl#2"]
+    assert reading.skipped[0].reason.startswith("not JSON, which is UTF-8")
+
+
+@given(st.lists(st.binary(max_size=40), max_size=8).map(b"\n".join), st.integers(1, 9))
+def test_lines_are_those_of_the_whole_wherever_chunks_end(content, size):
+    found = list(contents.lines(content[start : start + size] for start in range(0, len(content), size)))
+    expected = content.split(b"\n")
+    assert found == (expected if expected[-1] else expected[:-1])
+
+
+def test_of_a_parquet_file_that_is_damaged_the_rows_before_are_read():
+    names = [f"row {number} " + os.urandom(200).hex() for number in range(4_000)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"text": names}), sink, row_group_size=1_000, use_dictionary=False)
+    content = bytearray(sink.getvalue().to_pybytes())
+    middle = len(content) // 2
+    content[middle : middle + 200_000] = b"?" * 200_000
+    reading = read("d.parquet", bytes(content))
+    assert 1_000 <= len(reading.documents) < 4_000
+    assert [item.path for item in reading.skipped] == ["d.parquet"]
+    assert reading.files_read == 0

@@ -4,6 +4,8 @@ import pytest
 from stages.errors import StageError
 from stages.text.documents import DOCUMENT_SCHEMA
 from stages.text.gates import SourceLimits, TokenLimits, check_sources, check_tokens
+from stages.text.raw_batches import MEASURES, batch_of
+from stages.text.reading import RawDocument
 
 SOURCE_LIMITS = SourceLimits(
     min_documents=3,
@@ -17,13 +19,22 @@ SOURCE_LIMITS = SourceLimits(
 TOKEN_LIMITS = TokenLimits(min_bytes_per_token=2.0, max_bytes_per_token=6.0, max_padding_fraction=0.01)
 
 
-def documents(**changes) -> pd.DataFrame:
-    rows = [
-        {"id": f"d{place}", "text": f"Text number {place}.", "source": source, "kind": "prose", "licence": "MIT"}
+def measured(**changes) -> pd.DataFrame:
+    documents = [
+        {"source": source, "path": f"{place}.txt", "name": None, "kind": "prose", "licence": "MIT", "version": None}
+        | {"text": f"Text number {place}."}
         for place, source in enumerate(["a", "a", "b", "b"])
     ]
-    rows[0] |= changes
-    return pd.DataFrame(rows, columns=DOCUMENT_SCHEMA.names)
+    documents[0] |= {name: value for name, value in changes.items() if name in documents[0]}
+    table = batch_of([RawDocument(**document) for document in documents]).select(MEASURES).to_pandas()
+    for name in changes.keys() - documents[0].keys():
+        table[name] = table[name].astype(object)
+        table.loc[0, name] = changes[name]
+    return table
+
+
+def verdict_on(table: pd.DataFrame, files_failed: int = 0):
+    return check_sources(DOCUMENT_SCHEMA.names, table, 4, files_failed, SOURCE_LIMITS)
 
 
 def broken(verdict) -> list[str]:
@@ -31,14 +42,14 @@ def broken(verdict) -> list[str]:
 
 
 def test_good_documents_pass_the_source_gate():
-    verdict = check_sources(documents(), 4, 0, SOURCE_LIMITS)
+    verdict = verdict_on(measured())
     assert (verdict["failed"], verdict["warnings"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"id": "d1"}, "no id twice"),
+        ({"id": measured()["id"][1]}, "no id twice"),
         ({"licence": None}, "a licence for every document"),
         ({"source": None}, "a source for every document"),
         ({"text": ""}, "no empty text"),
@@ -47,7 +58,7 @@ def test_good_documents_pass_the_source_gate():
 )
 def test_documents_that_break_a_critical_rule_stop_at_the_source_gate(changes, rule):
     with pytest.raises(StageError, match=rule):
-        check_sources(documents(**changes), 4, 0, SOURCE_LIMITS)
+        verdict_on(measured(**changes))
 
 
 @pytest.mark.parametrize(
@@ -60,23 +71,28 @@ def test_documents_that_break_a_critical_rule_stop_at_the_source_gate(changes, r
     ],
 )
 def test_documents_that_look_odd_are_a_warning(changes, rule):
-    assert rule in broken(check_sources(documents(**changes), 4, 0, SOURCE_LIMITS))
+    assert rule in broken(verdict_on(measured(**changes)))
+
+
+def test_other_columns_than_those_of_documents_stop_at_the_source_gate():
+    with pytest.raises(StageError, match="columns of a document"):
+        check_sources([*DOCUMENT_SCHEMA.names, "score"], measured(), 4, 0, SOURCE_LIMITS)
 
 
 def test_too_few_documents_stop_with_how_many_there_are_and_must_be():
     with pytest.raises(StageError, match="rule 'enough documents', value 2, limit min_value 3"):
-        check_sources(documents()[:2], 2, 0, SOURCE_LIMITS)
+        verdict_on(measured()[:2])
 
 
 def test_no_document_at_all_stops_too():
     with pytest.raises(StageError, match="enough documents"):
-        check_sources(documents()[:0], 0, 0, SOURCE_LIMITS)
+        verdict_on(measured()[:0])
 
 
 def test_too_many_unreadable_files_stop():
     # 1 of 5 is 0.2, above 0.1
     with pytest.raises(StageError, match=r"few unreadable files.*value 0\.2, limit max_value 0\.1"):
-        check_sources(documents(), 4, 1, SOURCE_LIMITS)
+        verdict_on(measured(), files_failed=1)
 
 
 def index(**changes) -> pd.DataFrame:

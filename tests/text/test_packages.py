@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from stages.errors import ExitCode, StageError
-from stages.text.packages import PackagesSource, find_package, read_package
+from stages.text.packages import PackagesSource, find_package
+from stages.text.sources import Unit
+from tests.text.portion_reading import Read, read_all
 
 DOCUMENTED = '"""{}"""\n\n\ndef {}(x):\n    """Return x, the only thing that there is to return."""\n    return x\n'
 
@@ -37,9 +39,13 @@ def source(**limits: int) -> PackagesSource:
     return PackagesSource(packages=("waterwheel",), exclude=("*/tests/*",), **bytes_of_kind)
 
 
+def read(packages: PackagesSource, seed: int = 1) -> Read:
+    return read_all(Unit("waterwheel", packages, 1_000, seed))
+
+
 @pytest.mark.usefixtures("installed")
 def test_a_package_gives_reference_code_and_prose_in_order_of_path():
-    reading = read_package("waterwheel", source(), 1_000, seed=1)
+    reading = read(source())
     assert (reading.version, reading.licence, reading.files_read) == ("1.2", "MIT", 4)
     assert [(document.path, document.kind, document.name) for document in reading.documents] == [
         ("METADATA", "prose", None),
@@ -56,21 +62,21 @@ def test_a_package_gives_reference_code_and_prose_in_order_of_path():
 
 @pytest.mark.usefixtures("installed")
 def test_excluded_files_are_not_read_and_broken_ones_are_listed():
-    reading = read_package("waterwheel", source(), 1_000, seed=1)
+    reading = read(source())
     assert [item.path for item in reading.skipped] == ["waterwheel/broken.py"]
     assert not any("tests" in document.path for document in reading.documents)
 
 
 @pytest.mark.usefixtures("installed")
 def test_links_of_markdown_are_left_out():
-    documents = read_package("waterwheel", source(), 1_000, seed=1).documents
+    documents = read(source()).documents
     assert documents[1].text == "# Changes\n\nFaster now."
 
 
 @pytest.mark.usefixtures("installed")
 def test_a_limit_takes_whole_modules_and_the_seed_decides_which():
     def modules(seed: int) -> set[str]:
-        documents = read_package("waterwheel", source(reference_bytes=130), 1_000, seed).documents
+        documents = read(source(reference_bytes=130), seed).documents
         return {document.path for document in documents if document.kind == "reference"}
 
     assert all(len(modules(seed)) <= 1 for seed in range(8))

@@ -44,6 +44,8 @@ class Params(Section):
     """Licences that a source may have: SPDX identifiers, or names as packages state them."""
     document_characters: int = Field(gt=0)
     """Text is cut between paragraphs into documents of at most this many characters; docstrings are never cut."""
+    page_seconds: float = Field(gt=0)
+    """Computing time in which the main text of an HTML page must be found, s; a page that takes longer is left out."""
     part_megabytes: int = Field(gt=0, le=1_000)
     """Text in one file of documents, MB of UTF-8: what a process has in memory at a time. No document is split."""
     gate: SourceLimits
@@ -122,6 +124,7 @@ def manifest(readings: Sequence[Reading], measured: pd.DataFrame, hashes: Sequen
     """What each source gave, and every file that was left aside with its reason."""
     sources = []
     for reading, recorded in zip(readings, hashes, strict=True):
+        recoded = {"files_recoded": reading.files_recoded} if reading.files_recoded else {}
         documents = measured[measured["source"] == reading.source]
         sources.append(
             {
@@ -132,6 +135,7 @@ def manifest(readings: Sequence[Reading], measured: pd.DataFrame, hashes: Sequen
                 "files_read": reading.files_read,
                 "files_failed": len(reading.skipped),
                 "files_ignored": reading.files_ignored,
+                **recoded,
                 "documents": len(documents),
                 "characters": int(documents["characters"].sum()),
                 "kinds": {kind: int(count) for kind, count in sorted(documents["kind"].value_counts().items())},
@@ -148,7 +152,7 @@ def write_manifest(output: Path, record: Mapping[str, Any]) -> None:
 
 def run(params: Params, sources: Path, output: Path) -> Metrics:
     """Read the configured sources, which must be as the file `sources` records them."""
-    found = units(params.sources, params.document_characters, params.seed)
+    found = units(params.sources, params.document_characters, params.page_seconds, params.seed)
     check_licences(found, params.licences)
     recorded = read_recorded(sources)
     hashes = [source_hash(recorded, unit) for unit in found]

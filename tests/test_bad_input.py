@@ -1,5 +1,6 @@
 """Bad input as a user meets it, through real commands: one line that names it, the right code, nothing half-written."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -235,7 +236,8 @@ def texts(folder: Path) -> Path:
     (texts / "good.txt").write_text("The river rises in the hills and falls into the sea.")
     (texts / "empty.txt").touch()
     (texts / "binary.txt").write_bytes(b"\x7fELF\x00\x01")
-    (texts / "latin.md").write_bytes(b"caf\xe9")
+    (texts / "invalid.md").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xd8\xff")
+    (texts / "early.txt.gz").write_bytes(gzip.compress(b"Ay " * 1_000)[:-20])
     (texts / "odd.txt").write_bytes("Text".encode("utf-16")[:-1])
     (texts / "cut.parquet").write_bytes(b"PAR1 and no more")
     (texts / "cut.jsonl").write_text('{"text": "One."}\n{"text": "Tw')
@@ -250,7 +252,8 @@ def texts(folder: Path) -> Path:
 UNREADABLE = {
     "empty.txt": "empty",
     "binary.txt": "binary",
-    "latin.md": "not utf-8",
+    "invalid.md": "binary, or in no encoding",
+    "early.txt": "cannot be unpacked",
     "odd.txt": "not utf-16",
     "cut.parquet": "no column 'text'",
     "cut.jsonl#2": "no field 'text'",

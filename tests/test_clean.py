@@ -21,7 +21,7 @@ def cleaned(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame,
     documents = [
         document
         for path in sorted(path for path in CORPUS.rglob("*") if path.is_file())
-        for document in read_file(path.relative_to(CORPUS).as_posix(), path, "text", reading, 20_000)
+        for document in read_file(path.relative_to(CORPUS).as_posix(), path, "text", reading, 20_000, 10.0)
     ]
     raw = pd.DataFrame([vars(document) | {"id": document.id} for document in documents])
     write_documents(folder / "raw", raw)

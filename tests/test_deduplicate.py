@@ -44,7 +44,7 @@ def corpus() -> pd.DataFrame:
     documents = [
         document
         for path in sorted(path for path in CORPUS.rglob("*") if path.is_file())
-        for document in read_file(path.relative_to(CORPUS).as_posix(), path, "text", reading, 20_000)
+        for document in read_file(path.relative_to(CORPUS).as_posix(), path, "text", reading, 20_000, 10.0)
     ]
     return pd.DataFrame([vars(document) | {"id": document.id} for document in documents])
 

@@ -1,39 +1,33 @@
-"""Documents from files of the formats that people keep text in: txt, md, rst, html, py, jsonl, Parquet and Arrow."""
+"""Documents from files of the formats that people keep text in: prose, pages, source code, lines of JSON, tables."""
 
-import codecs
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-
-from resiliparse.extract.html2text import extract_plain_text
+from typing import NamedTuple
 
 from stages.text.contents import LARGEST_TEXT, TOO_LONG, Content, require_short_lines, whole
+from stages.text.encodings import declared_encoding, decode
+from stages.text.pages import read_page
 from stages.text.python_source import module_name, read_module, reference_text, without_docstrings
 from stages.text.reading import RawDocument, Reading, UnreadableError
 from stages.text.rows import HALF_CHARACTER, TABLE_SUFFIXES, is_text, rows
 
 PROSE_SUFFIXES = (".txt", ".md", ".rst")
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml")
-SUFFIXES = (*PROSE_SUFFIXES, *PAGE_SUFFIXES, ".py", *TABLE_SUFFIXES)
+CODE_SUFFIXES = (
+    *(".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".cs", ".m", ".swift", ".rs", ".go", ".zig"),
+    *(".java", ".kt", ".kts", ".scala", ".clj", ".groovy", ".js", ".jsx", ".mjs", ".ts", ".tsx", ".php", ".rb", ".pl"),
+    *(".pm", ".lua", ".r", ".jl", ".f90", ".hs", ".ml", ".ex", ".exs", ".erl", ".el", ".lisp", ".dart", ".sql", ".sh"),
+)
+"""Of languages the files of which are taken as they are; those of Python come apart into docstrings and code."""
+
+SUFFIXES = (*PROSE_SUFFIXES, *PAGE_SUFFIXES, ".py", *CODE_SUFFIXES, *TABLE_SUFFIXES)
 
 # Behind a blank line and before a line at the margin: a new paragraph, or a new top-level definition.
 _GAP = re.compile(r"(?<=\n\n)(?=\S)")
 
 _MARKDOWN_UNSEEN = re.compile(r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)", re.DOTALL)
 _MARKDOWN_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-
-
-def decode(content: bytes) -> str:
-    """The text of a file in UTF-8, or in UTF-16 where it starts with that byte order mark."""
-    if not content.strip():
-        raise UnreadableError("empty")
-    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if b"\0" in content and not is_utf16:
-        raise UnreadableError("binary: it holds null bytes")
-    try:
-        return content.decode("utf-16" if is_utf16 else "utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"not {error.encoding}: {error.reason} at byte {error.start}") from error
 
 
 def markdown_text(text: str) -> str:
@@ -54,8 +48,20 @@ def pieces(text: str, most_characters: int) -> Iterator[str]:
     yield from dict.fromkeys(stretch.strip("\n") for stretch in stretches if stretch.strip())
 
 
+class Text(NamedTuple):
+    """A text of a file before it is cut."""
+
+    place: str
+    kind: str
+    text: str
+    name: str | None = None
+    """Of the documented object; such a text is not cut."""
+    version: str | None = None
+    date: str | None = None
+
+
 def read_file(
-    path: str, content: Content, column: str, reading: Reading, most_characters: int
+    path: str, content: Content, column: str, reading: Reading, most_characters: int, page_seconds: float
 ) -> Iterator[RawDocument]:
     """The documents of one file; what cannot be read is listed in `reading`, never raised.
 
@@ -68,37 +74,40 @@ def read_file(
         reading.skip(readable, "its name is not UTF-8")
         return
     try:
-        for place, name, kind, version, text in _texts(path, content, column, reading):
-            for piece in [text] if name else pieces(text, most_characters):
+        for one in _texts(path, content, column, reading, page_seconds):
+            for piece in [one.text] if one.name else pieces(one.text, most_characters):
                 if len(piece) > LARGEST_TEXT:
-                    reading.skip(place, TOO_LONG)
-                else:
-                    yield RawDocument(reading.source, place, name, kind, reading.licence, version, piece)
+                    reading.skip(one.place, TOO_LONG)
+                    continue
+                yield RawDocument(
+                    reading.source, one.place, one.name, one.kind, reading.licence, one.version, piece, one.date
+                )
         reading.files_read += 1
     except UnreadableError as error:
         reading.skip(path, str(error))
 
 
-Text = tuple[str, str | None, str, str | None, str]
-"""Place, name, kind, version and text; only a docstring has a name."""
-
-
-def _texts(path: str, content: Content, column: str, reading: Reading) -> Iterator[Text]:
+def _texts(path: str, content: Content, column: str, reading: Reading, page_seconds: float) -> Iterator[Text]:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in TABLE_SUFFIXES:
-        for place, text in rows(path, content, column, reading):
-            yield place, None, "prose", None, text
+        for place, value, date in rows(path, content, column, reading):
+            yield Text(place, "prose", value, date=date)
         return
     found = whole(content)
     require_short_lines(found)
-    text = decode(found)
+    may_declare = suffix in PAGE_SUFFIXES or suffix == ".py"
+    text, is_recoded = decode(found, declared_encoding(found, suffix) if may_declare else None)
     if suffix == ".py":
         yield from _docstrings(path, text, reading)
-        yield path, None, "code", None, without_docstrings(text)
+        yield Text(path, "code", without_docstrings(text))
     elif suffix in PAGE_SUFFIXES:
-        yield path, None, "web", None, extract_plain_text(text, main_content=True)
+        main, date = read_page(text, page_seconds)
+        yield Text(path, "web", main, date=date)
+    elif suffix in CODE_SUFFIXES:
+        yield Text(path, "code", text)
     else:
-        yield path, None, "prose", None, markdown_text(text) if suffix == ".md" else text
+        yield Text(path, "prose", markdown_text(text) if suffix == ".md" else text)
+    reading.files_recoded += is_recoded
 
 
 def _docstrings(path: str, text: str, reading: Reading) -> Iterator[Text]:
@@ -111,6 +120,6 @@ def _docstrings(path: str, text: str, reading: Reading) -> Iterator[Text]:
         name = f"{module}.{item.name}" if item.name else module
         reference = reference_text(name, item)
         if is_text(reference):
-            yield path, name, "reference", item.version_added, reference
+            yield Text(path, "reference", reference, name, item.version_added)
         else:
             reading.skip(f"{path}#{name}", HALF_CHARACTER)

@@ -12,7 +12,8 @@ from stages.errors import ExitCode, StageError
 from stages.parameters import Section
 from stages.seeding import key_hash
 from stages.text.contents import file_content
-from stages.text.files import PROSE_SUFFIXES, decode, markdown_text, pieces
+from stages.text.encodings import declared_encoding, decode
+from stages.text.files import PROSE_SUFFIXES, markdown_text, pieces
 from stages.text.public_names import PublicNames
 from stages.text.python_source import ModuleReading, module_name, read_module, reference_text, without_docstrings
 from stages.text.reading import RawDocument, Reading, UnreadableError
@@ -88,9 +89,10 @@ def _read_texts(package: Distribution, exclude: Sequence[str], reading: Reading)
             content = file_content(Path(str(file.locate())))
             if not content.strip():
                 continue  # an empty __init__ file is no failure
-            text = decode(content)
+            text, is_recoded = decode(content, declared_encoding(content, file.suffix))
             texts[path] = markdown_text(text) if path.endswith(".md") else text
             reading.files_read += 1
+            reading.files_recoded += is_recoded
         except UnreadableError as error:
             reading.skip(path, str(error))
     return texts

@@ -59,7 +59,7 @@ class Portion:
         column = source.column if isinstance(source, DatasetSource) else TEXT_FIELD
         for place, content in self._contents(source, reading, scratch):
             if _is_read(source, place, is_whole_file=isinstance(content, Path)):
-                yield from read_file(place, content, column, reading, self.unit.most_characters)
+                yield from read_file(place, content, column, reading, self.unit.most_characters, self.unit.page_seconds)
             else:
                 reading.files_ignored += 1
 

@@ -21,6 +21,8 @@ class RawDocument:
     licence: str
     version: str | None
     text: str
+    date: str | None = None
+    """ISO date that the document states."""
 
     @property
     def id(self) -> str:
@@ -48,6 +50,8 @@ class Reading:
     files_read: int = 0
     files_ignored: int = 0
     """Files of a format that is not read."""
+    files_recoded: int = 0
+    """Files among those read whose text was in another encoding than they should have or say, or was damaged UTF-8."""
 
     def skip(self, path: str, reason: str) -> None:
         """Note a file that could not be read."""
@@ -62,4 +66,5 @@ def together(readings: Iterable[Reading]) -> list[Reading]:
         whole.skipped += one.skipped
         whole.files_read += one.files_read
         whole.files_ignored += one.files_ignored
+        whole.files_recoded += one.files_recoded
     return list(sources.values())

@@ -12,10 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.text.contents import CHUNK, LARGEST_TEXT, TOO_LONG, Content, chunks, lines, opened
+from stages.text.dates import iso_date
 from stages.text.reading import Reading, UnreadableError
 
 COLUMN_SUFFIXES = (".parquet", ".arrow")
 TABLE_SUFFIXES = (".jsonl", ".ndjson", *COLUMN_SUFFIXES)
+
+Row = tuple[object, object]
+"""What a row holds in the place of its text, and in that of its date."""
+
+DATE = "date"
+"""The field or column of a row's date."""
 
 ROWS = 256
 """Rows of a table that are read at a time: few, for a row may hold a book."""
@@ -32,15 +39,17 @@ def is_text(text: str) -> bool:
     return True
 
 
-def rows(path: str, content: Content, column: str, reading: Reading) -> Iterator[tuple[str, str]]:
-    """Place and text of each row; the row is part of the place, so that rows are told apart.
+def rows(path: str, content: Content, column: str, reading: Reading) -> Iterator[tuple[str, str, str | None]]:
+    """Place, text and ISO date of each row; the row is part of the place, so that rows are told apart.
+
+    The date is that of the field or column `date`, where there is one and it holds dates.
 
     A row that holds no text is listed in `reading`. UnreadableError where the file breaks off; rows before that count.
     """
     suffix = PurePosixPath(path).suffix.lower()
     is_table = suffix in COLUMN_SUFFIXES
     values = _cells(suffix, content, column) if is_table else _lines(path, content, column, reading)
-    for number, value in values:
+    for number, (value, date) in values:
         place = f"{path}#{number}"
         if not isinstance(value, str):
             reading.skip(place, "text is not a string")
@@ -51,19 +60,20 @@ def rows(path: str, content: Content, column: str, reading: Reading) -> Iterator
         elif len(value) > LARGEST_TEXT:
             reading.skip(place, TOO_LONG)
         else:
-            yield place, value
+            yield place, value, iso_date(date)
 
 
-def _lines(path: str, content: Content, column: str, reading: Reading) -> Iterator[tuple[int, object]]:
+def _lines(path: str, content: Content, column: str, reading: Reading) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(lines(_utf8(chunks(content))), start=1):
         if line is None:
             reading.skip(f"{path}#{number}", TOO_LONG)
             continue
         try:
-            yield number, json.loads(line.decode())[column]
+            found = json.loads(line.decode())
+            yield number, (found[column], found.get(DATE))
         except UnicodeDecodeError as error:
             reading.skip(f"{path}#{number}", f"not JSON, which is UTF-8: {error.reason} at byte {error.start}")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reading.skip(f"{path}#{number}", f"no field {column!r} in a line of JSON: {error}")
 
 
@@ -84,14 +94,19 @@ def _recoded(found: Iterable[bytes]) -> Iterator[bytes]:
         raise UnreadableError(f"not {error.encoding}: {error.reason} at byte {error.start}") from error
 
 
-def _cells(suffix: str, content: Content, column: str) -> Iterator[tuple[int, object]]:
+def _cells(suffix: str, content: Content, column: str) -> Iterator[tuple[int, Row]]:
     try:
         with closing(opened(content)) as stream:
             read = _parquet_batches if suffix == ".parquet" else _arrow_batches
-            cells = itertools.chain.from_iterable(batch.column(column).to_pylist() for batch in read(stream, column))
-            yield from enumerate(cells, start=1)
+            pairs = (_pairs(batch, column) for batch in read(stream, column))
+            yield from enumerate(itertools.chain.from_iterable(pairs), start=1)
     except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise UnreadableError(f"no column {column!r} in a {suffix} file: {error}") from error
+
+
+def _pairs(batch: pa.RecordBatch, column: str) -> Iterator[Row]:
+    dates = batch.column(DATE).to_pylist() if DATE in batch.schema.names else itertools.repeat(None)
+    return zip(batch.column(column).to_pylist(), dates, strict=False)
 
 
 def _parquet_batches(stream: IO[bytes], column: str) -> Iterator[pa.RecordBatch]:
@@ -99,7 +114,7 @@ def _parquet_batches(stream: IO[bytes], column: str) -> Iterator[pa.RecordBatch]
     with pq.ParquetFile(stream, buffer_size=CHUNK, pre_buffer=False) as file:
         if column not in file.schema_arrow.names:
             raise KeyError(column)
-        yield from file.iter_batches(ROWS, columns=[column], use_threads=False)
+        yield from file.iter_batches(ROWS, columns=[column, DATE], use_threads=False)
 
 
 def _arrow_batches(stream: IO[bytes], _: str) -> Iterator[pa.RecordBatch]:

@@ -72,15 +72,17 @@ class Unit:
     name: str
     source: PackagesSource | FilesSource | DatasetSource | UrlSource
     most_characters: int
+    """Of a document that can be cut."""
+    page_seconds: float
     seed: int
 
 
-def units(sources: Iterable[Source], most_characters: int, seed: int) -> list[Unit]:
+def units(sources: Iterable[Source], most_characters: int, page_seconds: float, seed: int) -> list[Unit]:
     """What is to be read, in the order of the sources; names must differ, for they say where a document is from."""
     found = []
     for source in sources:
         names = source.packages if isinstance(source, PackagesSource) else (source.name,)
-        found += [Unit(name, source, most_characters, seed) for name in names]
+        found += [Unit(name, source, most_characters, page_seconds, seed) for name in names]
     repeated = {unit.name for unit in found if sum(other.name == unit.name for other in found) > 1}
     if repeated:
         raise StageError(

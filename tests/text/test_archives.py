@@ -55,7 +55,7 @@ def tarred(texts: dict[str, str], *others: tarfile.TarInfo) -> bytes:
 
 
 def read(folder: Path) -> Read:
-    return read_all(Unit("mine", FilesSource(name="mine", path=str(folder), licence="MIT"), 1_000, seed=1))
+    return read_all(Unit("mine", FilesSource(name="mine", path=str(folder), licence="MIT"), 1_000, 10.0, seed=1))
 
 
 def read_one(folder: Path, name: str, content: bytes) -> Read:

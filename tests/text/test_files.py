@@ -1,6 +1,7 @@
 import json
 import os
 from dataclasses import dataclass, field
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from stages.text import contents, files, rows
 from stages.text.contents import LARGEST_FILE, file_content
-from stages.text.files import decode, markdown_text, pieces, read_file
+from stages.text.files import markdown_text, pieces, read_file
 from stages.text.reading import RawDocument, Reading, UnreadableError
 
 
@@ -21,26 +22,13 @@ class Read(Reading):
 
 def read(path: str, content: bytes, most_characters: int = 1_000) -> Read:
     reading = Read("mine", None, "MIT")
-    reading.documents += read_file(path, lambda: iter([content[:5], content[5:]]), "text", reading, most_characters)
+    chunks = (content[:5], content[5:])
+    reading.documents += read_file(path, lambda: iter(chunks), "text", reading, most_characters, 10.0)
     return reading
 
 
 def texts(reading: Read) -> list[tuple[str, str, str]]:
     return [(document.path, document.kind, document.text) for document in reading.documents]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "empty"),
-        (b" \n\t", "empty"),
-        (b"PK\x03\x04\x00\x00", "binary: it holds null bytes"),
-        (b"caf\xe9 au lait", "not utf-8: invalid continuation byte at byte 3"),
-    ],
-)
-def test_what_cannot_be_read_says_why(content, reason):
-    with pytest.raises(UnreadableError, match=reason):
-        decode(content)
 
 
 def test_a_file_that_cannot_be_opened_says_why_and_names_no_path(tmp_path):
@@ -54,11 +42,6 @@ def test_a_huge_file_is_not_read(tmp_path):
     os.truncate(huge, LARGEST_FILE + 1)
     with pytest.raises(UnreadableError, match="too large"):
         file_content(huge)
-
-
-def test_byte_order_marks_choose_the_encoding_and_are_no_text():
-    assert decode("é\r\nb".encode("utf-8-sig")) == "é\nb"
-    assert decode("é".encode("utf-16")) == "é"
 
 
 def test_an_unreadable_file_is_listed_and_does_not_raise():
@@ -225,3 +208,43 @@ def test_of_a_parquet_file_that_is_damaged_the_rows_before_are_read():
     assert 1_000 <= len(reading.documents) < 4_000
     assert [item.path for item in reading.skipped] == ["d.parquet"]
     assert reading.files_read == 0
+
+
+def test_files_in_other_encodings_are_read_and_counted():
+    for name, content in {
+        "a.txt": "café".encode("cp1252"),
+        "m.py": "# coding: latin-1\nx = 'é'".encode("cp1252"),
+    }.items():
+        reading = read(name, content)
+        assert "é" in reading.documents[0].text
+        assert (reading.files_read, reading.files_recoded) == (1, 1)
+    assert read("a.txt", "café".encode()).files_recoded == 0
+
+
+@pytest.mark.parametrize("name", ["a.c", "b.HPP", "c.rs", "d.sh", "e.jl"])
+def test_source_code_is_a_document_as_it_is(name):
+    text = "/* <b>[a](b)</b> */\n\nint main(void)\n{\n\n    return 0;\n}"
+    assert texts(read(name, text.encode())) == [(name, "code", text)]
+
+
+def test_dates_are_those_that_pages_and_rows_state():
+    page = b'<meta property="article:published_time" content="2024-05-06T10:00:00Z"><p>The tower stands.</p>'
+    assert [document.date for document in read("p.xhtml", page).documents] == ["2024-05-06"]
+    lines = (
+        b'{"text": "a", "date": "2020-01-02"}\n{"text": "b", "date": "May"}\n{"text": "c"}\n{"text": "d", "date": 5}'
+    )
+    assert [document.date for document in read("r.ndjson", lines).documents] == ["2020-01-02", None, None, None]
+    table = parquet({"text": ["a", "b"], "date": [date(2021, 3, 4), None]})
+    assert [document.date for document in read("d.parquet", table).documents] == ["2021-03-04", None]
+
+
+def test_a_page_that_takes_too_long_is_listed_and_the_next_is_read():
+    endless = "".join(f"<font color={number}><p>" for number in range(5_000))
+    reading = Read("mine", None, "MIT")
+    for name, page in {"bad.html": endless, "good.html": "<p>The tower stands.</p>" + "<br>" * 1_000}.items():
+        content = page.encode()
+        reading.documents += read_file(name, lambda content=content: iter([content]), "text", reading, 1_000, 0.2)
+    assert [document.path for document in reading.documents] == ["good.html"]
+    assert [(item.path, item.reason) for item in reading.skipped] == [
+        ("bad.html", "its main text was not found within 0.2 s of computing")
+    ]

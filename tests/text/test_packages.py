@@ -40,7 +40,7 @@ def source(**limits: int) -> PackagesSource:
 
 
 def read(packages: PackagesSource, seed: int = 1) -> Read:
-    return read_all(Unit("waterwheel", packages, 1_000, seed))
+    return read_all(Unit("waterwheel", packages, 1_000, 10.0, seed))
 
 
 @pytest.mark.usefixtures("installed")

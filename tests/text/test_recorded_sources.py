@@ -9,8 +9,8 @@ from stages.text.recorded_sources import read_recorded, source_hash
 from stages.text.sources import FilesSource, Unit
 
 PACKAGES = PackagesSource(packages=("numpy",), exclude=(), reference_bytes=1, code_bytes=1, prose_bytes=1)
-NUMPY = Unit("numpy", PACKAGES, 1_000, 1)
-FILES = Unit("mine", FilesSource(name="mine", path="p", licence="MIT"), 1_000, 1)
+NUMPY = Unit("numpy", PACKAGES, 1_000, 10.0, 1)
+FILES = Unit("mine", FilesSource(name="mine", path="p", licence="MIT"), 1_000, 10.0, 1)
 
 
 def test_the_hash_changes_with_what_is_recorded():

@@ -30,7 +30,7 @@ def files(path: Path | str, name: str = "mine", licence: str = "MIT") -> FilesSo
 
 
 def unit(source: FilesSource | DatasetSource | UrlSource) -> Unit:
-    return Unit(source.name, source, most_characters=1_000, seed=1)
+    return Unit(source.name, source, most_characters=1_000, page_seconds=10.0, seed=1)
 
 
 @pytest.fixture
@@ -119,9 +119,9 @@ def test_a_pattern_that_is_no_glob_is_a_configuration_error(tmp_path):
 
 def test_every_package_is_a_unit_and_names_must_differ():
     packages = PackagesSource(packages=("a", "b"), exclude=(), reference_bytes=1, code_bytes=1, prose_bytes=1)
-    assert [found.name for found in units([packages, files("p")], 1_000, 1)] == ["a", "b", "mine"]
+    assert [found.name for found in units([packages, files("p")], 1_000, 10.0, 1)] == ["a", "b", "mine"]
     with pytest.raises(StageError, match="share a name: a"):
-        units([packages, files("p", name="a")], 1_000, 1)
+        units([packages, files("p", name="a")], 1_000, 10.0, 1)
 
 
 def test_a_licence_that_is_not_listed_is_refused():

@@ -64,7 +64,14 @@ def root_and_files(path: str) -> tuple[Path, list[Path]]:
         root = Path(*takewhile(lambda part: not set(part) & set("*?["), given.parts[:-1]))
         found = root.glob(given.relative_to(root).as_posix())
     visible = (file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts))
-    return root, sorted(file for file in visible if file.is_file())
+    return root, sorted(file for file in visible if _is_file(file))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be searched; collect lists it
+        return False
 
 
 def file_hash(file: Path) -> str:

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -73,7 +73,7 @@ def read_portion(portion: Portion, folder: Path) -> tuple[Reading, Path]:
     return reading, batches
 
 
-def read_portions(found: Sequence[Portion], scratch: Path) -> Iterator[tuple[Reading, Path]]:
+def read_portions(found: Sequence[Portion], scratch: Path) -> Generator[tuple[Reading, Path], None, None]:
     """What `read_portion` gives for every portion, in order, from one process per core."""
     folders = [scratch / str(number) for number in range(len(found))]
     processes = min(len(os.sched_getaffinity(0)), len(found))

@@ -32,13 +32,16 @@ def page_of(html: str) -> tuple[str, str | None]:
 
 
 def _dates(tree: HTMLTree) -> Iterator[str | None]:
+    document = tree.document
+    if document is None:
+        return
     selector, attribute = _DATED[0]
-    for element in tree.document.query_selector_all(selector):
+    for element in document.query_selector_all(selector):
         yield iso_date(element.getattr(attribute))
-    for script in tree.document.query_selector_all('script[type="application/ld+json"]'):
-        yield _linked_date(script.text)
+    for script in document.query_selector_all('script[type="application/ld+json"]'):
+        yield _linked_date(script.text or "")
     for selector, attribute in _DATED[1:]:
-        for element in tree.document.query_selector_all(selector):
+        for element in document.query_selector_all(selector):
             yield iso_date(element.getattr(attribute))
 
 

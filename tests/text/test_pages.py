@@ -45,7 +45,7 @@ def test_a_long_page_gives_what_a_short_one_does():
 def test_a_page_that_ends_the_parser_is_unreadable_and_the_next_is_read():
     read_page(LONG, 10.0)
     process, _ = pages._server()
-    os.kill(process.pid, signal.SIGSEGV)
+    os.kill(process.pid, signal.SIGKILL)
     process.join()
     with pytest.raises(UnreadableError, match="broke down"):
         read_page(LONG, 10.0)

@@ -19,8 +19,3 @@ def word_hashes(text: str) -> np.ndarray:
 def text_ngrams(hashes: np.ndarray, length: int) -> np.ndarray:
     """The n-grams of a text in order, uint64; a text shorter than one n-gram is one of all its words."""
     return ngrams(hashes, max(min(length, len(hashes)), 1))
-
-
-def shingles(hashes: np.ndarray, length: int) -> np.ndarray:
-    """The different ones of `text_ngrams`, ascending."""
-    return np.unique(text_ngrams(hashes, length))

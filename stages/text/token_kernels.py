@@ -120,7 +120,7 @@ def _white_end(data: np.ndarray, place: int, end: int, classes: np.ndarray) -> i
     return place if place == end or last == start else last
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _stretch_end(data: np.ndarray, place: int, end: int, classes: np.ndarray, digits: int, fold: bool) -> int:
     """The end of the stretch that begins at `place`; see `stretches.Splitting` for the pattern."""
     kind, width = _class_at(data, place, classes)

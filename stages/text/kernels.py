@@ -20,28 +20,69 @@ SHORTEST_NGRAM, FIRST_DUPLICATE_NGRAM, LONGEST_NGRAM = 2, 5, 10
 """Words of the n-grams whose repetition is measured: below the second only the most frequent one counts."""
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 """Rae et al. 2021 (Gopher), quality rules."""
-COUNTS = (
+PHRASES = (
+    "lorem ipsum",
+    "javascript",
+    "terms of use",
+    "privacy policy",
+    "cookie policy",
+    "uses cookies",
+    "use of cookies",
+    "use cookies",
+)
+"""Raffel et al. 2020 (C4), section 2.2: the first drops a page, a line with another one is cut from it. The phrases
+behind the second stand in the code that made C4."""
+FEW_WORDS, LONG_WORD = 3, 1000
+"""C4 cuts lines of fewer words, or with a word of more characters."""
+SHORT_LINE = 30
+"""Characters of a short line, at most (Penedo et al. 2024, FineWeb, section 3.6)."""
+SIGN_COUNTS = (
     "characters",
     "visible_characters",
     "letters",
+    "alphanumerics",
+    "digits",
     "number_signs",
     "ellipses",
-    "words",
-    "word_characters",
-    "lettered_words",
-    "stop_words",
+    "newlines",
+    "curly_brackets",
+)
+WORD_COUNTS = ("words", "word_characters", "lettered_words", "stop_words", "longest_word")
+LINE_COUNTS = (
     "filled_lines",
     "filled_line_characters",
     "longest_line",
     "lines",
+    "line_characters",
     "bullet_lines",
     "ellipsis_lines",
+    "terminal_lines",
+    "punctuated_lines",
+    "short_lines",
+    "few_word_lines",
+    "lorem_ipsum_lines",
+    "javascript_lines",
+    "policy_lines",
+    "sentences",
+    "terminal_sentences",
+    "hash_comment_characters",
+    "slash_comment_characters",
 )
-"""Columns of `count`. A word is what white space parts, unless it is all punctuation; of stop words, different ones
-count. A filled line has a character, a line one that is no white space."""
-_COLUMNS, _LONGEST_STOP_WORD = len(COUNTS), max(map(len, STOP_WORDS))
+COUNTS = SIGN_COUNTS + WORD_COUNTS + LINE_COUNTS
+"""Columns of `count`. A word is what white space parts, unless it is all punctuation, but the longest one may be; of
+stop words, different ones count. A filled line has a character, a line one that is no white space; a punctuated one
+ends in a terminal mark, a terminal one in no ellipsis besides. Sentences are those of lines that C4 keeps whatever they
+end in, terminal ones of those that it keeps. Comments are lines that start with a number sign, or with `//`, `/*` or
+`*`."""
+_LONGEST_STOP_WORD = max(map(len, STOP_WORDS))
+_WORD_COLUMN, _LINE_COLUMN = len(SIGN_COUNTS), len(SIGN_COUNTS) + len(WORD_COUNTS)
+_STOP_WORD_COLUMN, _LONGEST_WORD_COLUMN = COUNTS.index("stop_words"), COUNTS.index("longest_word")
 
-_NEWLINE, _DOT, _NUMBER_SIGN, _ELLIPSIS = 10, 46, 35, 0x2026
+_NEWLINE, _DOT, _NUMBER_SIGN, _ELLIPSIS, _CURLY_BRACKET, _UNDERSCORE = 10, 46, 35, 0x2026, 123, 95
+_SLASH, _STAR, _ZERO, _NINE = 47, 42, 48, 57
+_SENTENCE_MARKS = (46, 63, 33)  # . ? !
+_CLOSING_MARKS = (34, 39, 41, 93, 0x201D, 0x2019)  # " ' ) ] and closing quotation marks
+_TERMINAL_MARKS = (46, 63, 33, 34, 39, 0x201D, 0x2019, _ELLIPSIS, 0x3002, 0xFF1F, 0xFF01)  # with those of CJK
 
 
 @njit(cache=True, inline="always")
@@ -268,63 +309,132 @@ def part_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, 
 
 @njit(cache=True, nogil=True)
 def _count_signs(codes: np.ndarray, classes: np.ndarray, row: np.ndarray) -> None:
-    """Columns 0 to 4; of dots in a row, each three are one ellipsis."""
-    row[0] = len(codes)
-    dots = 0
+    """The `SIGN_COUNTS` of a text; of dots in a row, each three are one ellipsis."""
+    visible = letters = alphanumerics = digits = number_signs = ellipses = newlines = brackets = dots = 0
     for code in codes:
         bits = classes[code]
-        row[1] += not bits & SPACE
-        row[2] += (bits & LETTER) != 0
-        row[3] += code == _NUMBER_SIGN
-        row[4] += code == _ELLIPSIS
+        visible += (bits & SPACE) == 0
+        letters += (bits & LETTER) != 0
+        alphanumerics += (bits & WORD) != 0 and code != _UNDERSCORE
+        digits += _ZERO <= code <= _NINE
+        number_signs += code == _NUMBER_SIGN
+        newlines += code == _NEWLINE
+        brackets += code == _CURLY_BRACKET
+        ellipses += code == _ELLIPSIS
         dots = dots + 1 if code == _DOT else 0
-        row[4] += dots > 0 and dots % 3 == 0
+        if dots == 3:
+            ellipses += 1
+            dots = 0
+    row[0], row[1], row[2], row[3], row[4] = len(codes), visible, letters, alphanumerics, digits
+    row[5], row[6], row[7], row[8] = number_signs, ellipses, newlines, brackets
 
 
 @njit(cache=True, nogil=True)
 def _count_words(
     codes: np.ndarray, classes: np.ndarray, lower: np.ndarray, stop_words: np.ndarray, row: np.ndarray
-) -> None:
-    """Columns 5 to 8."""
-    place, seen = 0, 0
+) -> tuple[int, int, int]:
+    """Add the words of one line to the first three `WORD_COUNTS`.
+
+    How many runs there are that white space parts, the characters of the longest, and a bit for each stop word.
+    """
+    place = seen = runs = longest = 0
     while place < len(codes):
-        first = place
-        has_letter = False
+        first, has_letter = place, False
         while place < len(codes) and not classes[codes[place]] & SPACE:
             has_letter |= (classes[codes[place]] & LETTER) != 0
             place += 1
+        if place > first:
+            runs += 1
+            longest = max(longest, place - first)
         begin, end = _stripped(codes, classes, MARK, first, place)
         if end > begin:
-            row[5] += 1
-            row[6] += place - first
-            row[7] += has_letter
+            row[0] += 1
+            row[1] += place - first
+            row[2] += has_letter
             if end - begin <= _LONGEST_STOP_WORD:
                 word = _hash(codes, lower, begin, end)
                 for number in range(len(stop_words)):
                     if stop_words[number] == word:
                         seen |= 1 << number
         place += 1
-    while seen:
-        row[8] += seen & 1
-        seen >>= 1
+    return runs, longest, seen
 
 
 @njit(cache=True, nogil=True)
-def _count_line(codes: np.ndarray, classes: np.ndarray, bullets: np.ndarray, row: np.ndarray) -> None:
-    """Columns 9 to 14 of one line."""
-    row[9] += len(codes) > 0
-    row[10] += len(codes)
-    row[11] = max(row[11], len(codes))
+def _held_phrases(codes: np.ndarray, lower: np.ndarray, phrases: np.ndarray, starts: np.ndarray) -> int:
+    """A bit for each of the phrases, laid end to end in lower case, that a line holds."""
+    held = 0
+    for first in range(len(codes)):
+        code = lower[codes[first]]
+        for phrase in range(len(starts) - 1):
+            place, end = starts[phrase], starts[phrase + 1]
+            if code != phrases[place] or first + end - place > len(codes):
+                continue
+            offset = first - place
+            while place < end and lower[codes[offset + place]] == phrases[place]:
+                place += 1
+            if place == end:
+                held |= 1 << phrase
+    return held
+
+
+@njit(cache=True, nogil=True)
+def _count_sentences(codes: np.ndarray, classes: np.ndarray) -> int:
+    """How often a mark that ends sentences, quotation marks and brackets behind it, stands before white space or the
+    end of a line; and one for what is left behind the last.
+    """
+    place, sentences, is_open = 0, 0, False
+    while place < len(codes):
+        if codes[place] not in _SENTENCE_MARKS:
+            is_open |= not classes[codes[place]] & SPACE
+            place += 1
+            continue
+        while place < len(codes) and codes[place] in _SENTENCE_MARKS:
+            place += 1
+        while place < len(codes) and codes[place] in _CLOSING_MARKS:
+            place += 1
+        is_open = place < len(codes) and not classes[codes[place]] & SPACE
+        sentences += not is_open
+    return sentences + is_open
+
+
+@njit(cache=True, nogil=True)
+def _count_line(
+    codes: np.ndarray, classes: np.ndarray, bullets: np.ndarray, runs: int, longest: int, held: int, row: np.ndarray
+) -> None:
+    """Add one line, with the words and phrases found in it, to the `LINE_COUNTS`."""
+    row[0] += len(codes) > 0
+    row[1] += len(codes)
+    row[2] = max(row[2], len(codes))
     first, end = _stripped(codes, classes, SPACE, 0, len(codes))
     if end == first:
         return
-    row[12] += 1
+    row[3] += 1
+    row[4] += end - first
     for bullet in bullets:
-        row[13] += codes[first] == bullet
+        row[5] += codes[first] == bullet
     dots = 0
     while dots < 3 and end - dots > first and codes[end - dots - 1] == _DOT:
         dots += 1
-    row[14] += dots == 3 or codes[end - 1] == _ELLIPSIS
+    has_ellipsis, is_punctuated = dots == 3 or codes[end - 1] == _ELLIPSIS, codes[end - 1] in _TERMINAL_MARKS
+    row[6] += has_ellipsis
+    row[7] += is_punctuated and not has_ellipsis
+    row[8] += is_punctuated
+    row[9] += len(codes) <= SHORT_LINE
+    row[10] += runs < FEW_WORDS
+    row[11] += held & 1
+    row[12] += (held & 2) != 0
+    row[13] += held > 3
+    if runs >= FEW_WORDS and longest <= LONG_WORD and held < 2:
+        sentences = _count_sentences(codes, classes)
+        row[14] += sentences
+        row[15] += sentences if is_punctuated and not has_ellipsis else 0
+    if codes[first] == _NUMBER_SIGN:
+        row[16] += end - first
+    if codes[first] == _STAR or (
+        codes[first] == _SLASH and end - first > 1 and (codes[first + 1] == _SLASH or codes[first + 1] == _STAR)
+    ):
+        row[17] += end - first
 
 
 @njit(cache=True, nogil=True)
@@ -335,20 +445,49 @@ def count(
     lower: np.ndarray,
     stop_words: np.ndarray,
     bullets: np.ndarray,
+    phrases: np.ndarray,
+    phrase_starts: np.ndarray,
 ) -> np.ndarray:
     """The `COUNTS` of each text, int64 [texts, columns]; `stop_words` as `hash_of_each` gives them."""
-    result = np.zeros((len(starts) - 1, _COLUMNS), dtype=np.int64)
+    result = np.zeros((len(starts) - 1, len(COUNTS)), dtype=np.int64)
     for text in range(len(starts) - 1):
         content, row = codes[starts[text] : starts[text + 1]], result[text]
-        _count_signs(content, classes, row)
-        _count_words(content, classes, lower, stop_words, row)
-        line = 0
+        _count_signs(content, classes, row[:_WORD_COLUMN])
+        line = seen = 0
         while line <= len(content):
             end = line
             while end < len(content) and content[end] != _NEWLINE:
                 end += 1
-            _count_line(content[line:end], classes, bullets, row)
+            part = content[line:end]
+            runs, longest, found = _count_words(part, classes, lower, stop_words, row[_WORD_COLUMN:_LINE_COLUMN])
+            held = _held_phrases(part, lower, phrases, phrase_starts)
+            _count_line(part, classes, bullets, runs, longest, held, row[_LINE_COLUMN:])
+            row[_LONGEST_WORD_COLUMN] = max(row[_LONGEST_WORD_COLUMN], longest)
+            seen |= found
             line = end + 1
+        while seen:
+            row[_STOP_WORD_COLUMN] += seen & 1
+            seen >>= 1
+    return result
+
+
+@njit(cache=True, nogil=True)
+def count_listed(
+    codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, lower: np.ndarray, listed: np.ndarray
+) -> np.ndarray:
+    """How many words each text has as `find_words` finds them, and how many of the `listed`; int64 [texts, 2].
+
+    `listed` are hashes of words as `hash_words` gives them, in ascending order.
+    """
+    result = np.zeros((len(starts) - 1, 2), dtype=np.int64)
+    room = _most_words(starts)
+    hashes, sizes = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
+    for text in range(len(starts) - 1):
+        words = find_words(codes[starts[text] : starts[text + 1]], classes, lower, hashes, sizes)
+        result[text, 0] = words
+        for word in range(words):
+            place = np.searchsorted(listed, hashes[word])
+            result[text, 1] += place < len(listed) and listed[place] == hashes[word]
     return result
 
 

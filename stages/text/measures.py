@@ -10,15 +10,20 @@ from stages.text.kernels import (
     COUNTS,
     FIRST_DUPLICATE_NGRAM,
     LONGEST_NGRAM,
+    PHRASES,
     SHORTEST_NGRAM,
     STOP_WORDS,
     count,
+    count_listed,
     hash_of_each,
+    hash_words,
     ngram_repetition,
     part_repetition,
 )
 
 BULLETS = "-*•‣●■"
+XML_HEADER, XML_HEADER_REACH = "<?xml version=", 100
+"""What is looked for among so many characters at the start of code (Li et al. 2023, StarCoder)."""
 NGRAM_MEASURES = (
     *(f"top_{length}gram_fraction" for length in range(SHORTEST_NGRAM, FIRST_DUPLICATE_NGRAM)),
     *(f"duplicate_{length}gram_fraction" for length in range(FIRST_DUPLICATE_NGRAM, LONGEST_NGRAM + 1)),
@@ -35,12 +40,16 @@ def share_beyond(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.where(whole > 0, 1 - share(part, whole), 0.0)
 
 
-def quality(texts: Texts) -> dict[str, np.ndarray]:
-    """Measures of words and lines; float64 [texts] each."""
+def count_all(texts: Texts) -> dict[str, np.ndarray]:
+    """The `COUNTS`; int64 [texts] each."""
     known = alphabet()
     stop_words = hash_of_each(*Texts.of(STOP_WORDS), known.lower)
-    table = count(*texts, known.classes, known.lower, stop_words, code_points(BULLETS))
-    counts = dict(zip(COUNTS, table.T, strict=True))
+    table = count(*texts, known.classes, known.lower, stop_words, code_points(BULLETS), *Texts.of(PHRASES))
+    return dict(zip(COUNTS, table.T, strict=True))
+
+
+def quality(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Measures of words and lines, most of them Gopher's; float64 [texts] each."""
     words, lines = counts["words"], counts["lines"]
     return {
         "characters": counts["characters"].astype(float),
@@ -58,6 +67,31 @@ def quality(texts: Texts) -> dict[str, np.ndarray]:
     }
 
 
+def web(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Measures of C4 (Raffel et al. 2020, section 2.2) and of FineWeb (Penedo et al. 2024, section 3.6).
+
+    float64 [texts] each.
+    """
+    lines = counts["lines"]
+    whole = ("lines", "longest_word", "curly_brackets", "lorem_ipsum_lines", "sentences", "terminal_sentences")
+    of_lines = ("terminal", "punctuated", "short", "few_word", "javascript", "policy")
+    return (
+        {name: counts[name].astype(float) for name in whole}
+        | {f"{name}_line_fraction": share(counts[f"{name}_lines"], lines) for name in of_lines}
+        | {"newlines_per_word": share(counts["newlines"], counts["words"])}
+    )
+
+
+def source_code(counts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Measures of code (Li et al. 2023, StarCoder); float64 [texts] each. Comments are lines of nothing else."""
+    return {
+        "alphanumeric_fraction": share(counts["alphanumerics"], counts["characters"]),
+        "digit_fraction": share(counts["digits"], counts["characters"]),
+        "hash_comment_fraction": share(counts["hash_comment_characters"], counts["line_characters"]),
+        "slash_comment_fraction": share(counts["slash_comment_characters"], counts["line_characters"]),
+    }
+
+
 def repetition(texts: Texts) -> dict[str, np.ndarray]:
     """Measures of what comes more than once; float64 [texts] each."""
     known = alphabet()
@@ -72,9 +106,25 @@ def repetition(texts: Texts) -> dict[str, np.ndarray]:
     return found | dict(zip(NGRAM_MEASURES, grams.T, strict=True))
 
 
-def measure(texts: Sequence[str]) -> pd.DataFrame:
+def listed_fraction(texts: Texts, listed: Sequence[str]) -> np.ndarray:
+    """The share of a text's words that are in a list, whatever their case; float64 [texts]."""
+    known = alphabet()
+    hashes = [hash_words(code_points(word), known.classes, known.lower) for word in listed]
+    words, hits = count_listed(*texts, known.classes, known.lower, np.sort(np.concatenate(hashes))).T
+    return share(hits, words)
+
+
+def measured(texts: Texts, toxic_words: Sequence[str]) -> dict[str, np.ndarray]:
+    """Every measure of texts that fit into one batch; float64 [texts] each."""
+    counts = count_all(texts)
+    toxic = listed_fraction(texts, toxic_words) if toxic_words else np.zeros(len(counts["words"]))
+    return quality(counts) | repetition(texts) | web(counts) | source_code(counts) | {"toxic_word_fraction": toxic}
+
+
+def measure(texts: Sequence[str], toxic_words: Sequence[str] = ()) -> pd.DataFrame:
     """One row for each text, in their order, and one column for each measure."""
     if not texts:
         return measure([""])[:0]
-    tables = [pd.DataFrame(quality(batch) | repetition(batch)) for batch in batches(texts)]
-    return pd.concat(tables, ignore_index=True)
+    tables = [pd.DataFrame(measured(batch, toxic_words)) for batch in batches(texts)]
+    found = pd.concat(tables, ignore_index=True)
+    return found.assign(xml_header=[float(XML_HEADER in text[:XML_HEADER_REACH]) for text in texts])

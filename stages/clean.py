@@ -1,19 +1,25 @@
 """Mend, tag and filter documents, and mask the personal data in them; the ledger says what happened to each."""
 
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pydantic import Field
 
 from stages.command import command
 from stages.parameters import Metrics, Section
-from stages.text.documents import read_documents, write_documents
-from stages.text.filters import Failure, Rules, broken_rules, judged_text
-from stages.text.language import detect
-from stages.text.ledger import Entry, require_kept, tally, write_ledger
-from stages.text.measures import measure
-from stages.text.personal_data import mask_all
+from stages.text.attributes import attributes
+from stages.text.documents import DOCUMENT_SCHEMA, write_columns
+from stages.text.filters import VERDICT, kept, verdicts
+from stages.text.ledger import LEDGER_SCHEMA, require_any
+from stages.text.ledger_parts import ledger_file, tally_rows
+from stages.text.personal_data import mask
+from stages.text.profiles import Choice, Headwater
 from stages.text.repair import repair
 
 
@@ -24,54 +30,92 @@ class Params(Section):
     """ISO 639-1 codes that are kept."""
     min_language_score: float = Field(ge=0, le=1)
     """Score, 0 to 1, from which on a document counts as written in another language; below, it is undecided."""
-    rules: Rules
-    """What to drop, by kind of document."""
+    toxic_words: tuple[Annotated[str, Field(pattern=r"^\w+$")], ...]
+    """Words that are counted as toxic, of letters, digits and underscores, whatever their case."""
+    max_toxic_word_fraction: float = Field(ge=0, le=1)
+    """Share of a document's words that may be among them, whatever its kind."""
+    profiles: Choice
+    """By which limits each kind of document is judged."""
+    headwater: Headwater
+    """Our own limits."""
 
 
-def tagged(documents: pd.DataFrame) -> pd.DataFrame:
-    """The documents mended, each with its language; ids stay those of the raw ones, for all ledgers join on them."""
-    texts = list(map(repair, documents["text"]))
-    languages = pd.DataFrame(map(detect, texts), columns=["language", "language_score"], index=documents.index)
-    return documents.assign(text=texts, **languages)
+class Cleaned(NamedTuple):
+    """What becomes of a part."""
+
+    documents: pa.Table
+    """Those that are kept, in `DOCUMENT_SCHEMA`."""
+    ledger: pa.Table
+    """A row for each raw document, in `LEDGER_SCHEMA`."""
 
 
-def first_failures(documents: pd.DataFrame, params: Params) -> list[Failure | None]:
-    """The first rule that each tagged document breaks: its language, then those of its kind."""
-    measured = measure([judged_text(*pair) for pair in zip(documents["kind"], documents["text"], strict=True)])
-    found: list[Failure | None] = [None] * len(documents)
-    for kind, rows in documents.groupby("kind").indices.items():
-        broken = broken_rules(str(kind), documents["name"].iloc[rows].tolist(), measured.iloc[rows], params.rules)
-        for row, failure in zip(rows, broken, strict=True):
-            found[row] = failure
-    scores = documents["language_score"]
-    is_foreign = ~documents["language"].isin(params.languages) & (scores >= params.min_language_score)
-    for row in is_foreign.to_numpy().nonzero()[0]:
-        found[row] = Failure("language", float(scores.iloc[row]), params.min_language_score)
+def judge(documents: pa.Table, known: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """The `VERDICT` on each document: by its language, else by its profile, else by its toxic words."""
+    found = kept(len(known))
+    kinds = documents["kind"].to_pandas()
+    for kind, rows in kinds.groupby(kinds).indices.items():
+        names = documents["name"].take(rows).to_pylist()
+        broken = verdicts(str(kind), names, known.iloc[rows], params.profiles, params.headwater)
+        found.loc[rows, list(VERDICT)] = broken.set_index(rows)
+    toxic, scores = known["toxic_word_fraction"], known["language_score"]
+    is_toxic = (toxic > params.max_toxic_word_fraction) & found["rule"].isna()
+    is_foreign = ~known["language"].isin(params.languages) & (scores >= params.min_language_score)
+    for rule, holds, value, threshold in (
+        ("max_toxic_word_fraction", is_toxic, toxic, params.max_toxic_word_fraction),
+        ("language", is_foreign, scores, params.min_language_score),
+    ):
+        found.loc[holds, "rule"], found.loc[holds, "value"] = rule, value[holds]
+        found.loc[holds, "threshold"] = threshold
     return found
 
 
-def ledger(raw: pd.DataFrame, failures: Sequence[Failure | None], masked: Sequence[tuple[str, int]]) -> list[Entry]:
-    """A row for each document: kept with its masked text unless it breaks a rule."""
-    identities = zip(raw["id"], raw["source"], raw["kind"], map(len, raw["text"]), strict=True)
-    return [
-        Entry(*identity, 0, *failure) if failure else Entry(*identity, len(text), masked=spans)
-        for identity, failure, (text, spans) in zip(identities, failures, masked, strict=True)
-    ]
+def ledger(raw: pa.Table, verdict: pd.DataFrame, texts: list[str], masked: list[int]) -> pa.Table:
+    """A row for each document; `texts` are those that are left of them, empty where a rule drops one."""
+    columns = {name: raw[name] for name in ("id", "source", "kind")} | {
+        "characters_in": pc.utf8_length(raw["text"]).cast(pa.int64()),
+        "characters_out": pa.array(map(len, texts), pa.int64()),
+        "kept": pa.array(verdict["rule"].isna()),
+        "rule": pa.array(verdict["rule"], pa.string(), from_pandas=True),
+        "value": pa.array(verdict["value"], pa.float64(), from_pandas=True),
+        "threshold": pa.array(verdict["threshold"], pa.float64(), from_pandas=True),
+        "kept_id": pa.nulls(raw.num_rows, pa.string()),
+        "masked": pa.array(masked, pa.int64()),
+    }
+    return pa.table(columns, LEDGER_SCHEMA).combine_chunks()
+
+
+def clean_part(raw: pa.Table, params: Params) -> Cleaned:
+    """Clean the documents of one part, a function of them and the parameters alone; order and ids stay."""
+    texts = list(map(repair, raw["text"].to_pylist()))
+    known = attributes(raw["kind"].to_pylist(), raw["path"].to_pylist(), texts, params.toxic_words)
+    verdict = judge(raw, known, params)
+    # Of what is dropped nothing is left to be masked.
+    is_kept = verdict["rule"].isna().to_numpy()
+    masked = np.where(is_kept, known["personal_data"], 0).tolist()
+    for row in np.flatnonzero(masked):
+        texts[row] = mask(texts[row])[0]
+    texts = [text if one else "" for text, one in zip(texts, is_kept, strict=True)]
+    changed = {
+        "text": pa.array(texts, pa.string()),
+        "language": pa.array(known["language"], pa.string()),
+        "language_score": pa.array(known["language_score"]),
+    }
+    documents = pa.table({name: raw[name] for name in DOCUMENT_SCHEMA.names} | changed, DOCUMENT_SCHEMA)
+    return Cleaned(documents.filter(pa.array(is_kept)).combine_chunks(), ledger(raw, verdict, texts, masked))
 
 
 def run(params: Params, documents: Path, output: Path) -> Metrics:
-    """Clean every document under `documents`; order and ids stay."""
-    raw = read_documents(documents)
-    mended = tagged(raw)
-    failures = first_failures(mended, params)
-    # Of what is dropped nothing is left to be masked.
-    masked = mask_all(["" if failure else text for failure, text in zip(failures, mended["text"], strict=True)])
-    entries = ledger(raw, failures, masked)
-    kept = mended.assign(text=[text for text, _ in masked])[[entry.kept for entry in entries]]
-    write_documents(output / "documents", kept)
-    write_ledger(output / "ledger.parquet", entries)
-    require_kept("clean", entries)
-    return tally(entries) | {"masked": sum(entry.masked for entry in entries)}
+    """Clean every part under `documents` by itself; parts keep their names, documents their order and ids."""
+    totals, rules = Counter[str](masked=0), Counter[str]()
+    with ledger_file(output / "ledger.parquet") as add:
+        for part in sorted(documents.glob("*.parquet")):
+            cleaned = clean_part(pq.read_table(part), params)
+            write_columns(output / "documents" / part.name, cleaned.documents)
+            add(cleaned.ledger)
+            totals.update(tally_rows(cleaned.ledger), masked=pc.sum(cleaned.ledger["masked"]).as_py())
+            rules.update(filter(None, cleaned.ledger["rule"].to_pylist()))
+    require_any("clean", totals["documents_kept"], rules)
+    return dict(totals)
 
 
 if __name__ == "__main__":

@@ -10,19 +10,17 @@ from stages.text.contamination import Index
 from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.documents import SPLITS
 from stages.text.expectations import Rule
-from stages.text.filters import PlainRules, ProseRules
 from stages.text.gates import content_hash
-from stages.text.measures import NGRAM_MEASURES
 from stages.text.personal_data import find
+from stages.text.profiles import PROFILE_RULES
 from stages.text.word_hashes import word_hashes
 
 KNOWN_REASONS = {
     "clean": {
         "language",
         "private_name",
-        *ProseRules.model_fields,
-        *PlainRules.model_fields,
-        *(f"max_{measure}" for measure in NGRAM_MEASURES),
+        "max_toxic_word_fraction",
+        *PROFILE_RULES,
     },
     "deduplicate": {"exact_duplicate", "near_duplicate", "repeated_paragraphs"},
     "decontaminate": {"shared_ngram", "item_coverage"},

@@ -48,7 +48,8 @@ def table_of(records: Iterable[object], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(map(attributes, records), columns=list(names))
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def write_columns(path: Path, table: pa.Table) -> None:
+    """Write a table as zstd Parquet, through a temporary name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".partial")
     pq.write_table(table, temporary, compression="zstd")
@@ -58,7 +59,7 @@ def _write(path: Path, table: pa.Table) -> None:
 def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
     """Write a table as zstd Parquet in the schema's columns and order, through a temporary name."""
     arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
-    _write(path, arrow.replace_schema_metadata(schema.metadata))
+    write_columns(path, arrow.replace_schema_metadata(schema.metadata))
 
 
 def part(folder: Path, number: int) -> Path:
@@ -84,7 +85,7 @@ def write_parts(folder: Path, batches: Iterable[pa.RecordBatch], most_bytes: int
     """
     for number, one in enumerate(_runs(batches, most_bytes)):
         table = pa.Table.from_batches(one, DOCUMENT_SCHEMA).combine_chunks()  # chunks would show in the file
-        _write(part(folder, number), table)
+        write_columns(part(folder, number), table)
 
 
 def _runs(batches: Iterable[pa.RecordBatch], most_bytes: int) -> Iterator[list[pa.RecordBatch]]:

@@ -57,9 +57,13 @@ def write_ledger(path: Path, entries: Iterable[Entry]) -> None:
 
 def require_kept(stage: str, entries: Sequence[Entry]) -> None:
     """StageError if a stage's ledger keeps nothing."""
-    if not any(entry.kept for entry in entries):
-        rules = Counter(entry.rule for entry in entries).most_common()
-        dropped = ", ".join(f"{count} by {rule}" for rule, count in rules) or "none came in"
+    require_any(stage, sum(entry.kept for entry in entries), Counter(entry.rule for entry in entries if entry.rule))
+
+
+def require_any(stage: str, kept: int, rules: Counter[str]) -> None:
+    """StageError if a stage that dropped so many documents by each rule kept none."""
+    if kept == 0:
+        dropped = ", ".join(f"{count} by {rule}" for rule, count in rules.most_common()) or "none came in"
         raise StageError(
             ExitCode.DATA,
             "no documents left",

@@ -3,22 +3,25 @@ from pathlib import Path
 import pytest
 
 from stages.parameters import read_parameters
-from stages.text.filters import Failure, Rules, broken_rules, judged_text
+from stages.text.attributes import judged_text
+from stages.text.filters import kept, verdicts
 from stages.text.measures import measure
+from stages.text.profiles import Choice, Headwater
 
-RULES = Rules.model_validate(read_parameters(Path("params.yaml"))["clean"]["rules"])
+CLEAN = read_parameters(Path("params.yaml"))["clean"]
+HEADWATER = Headwater.model_validate(CLEAN["headwater"])
+OURS = Choice(prose="headwater", web="headwater", reference="headwater", code="headwater")
 WORDS = [f"{first}{second}ane" for first in "bcdfghjklm" for second in "aeiourst"]
 PROSE = "The keeper of the light wrote to the town and asked that it be kept. " + " ".join(WORDS)
 
 
-def first_failure(kind: str, name: str | None, text: str, rules: Rules = RULES) -> Failure | None:
-    (failure,) = broken_rules(kind, [name], measure([judged_text(kind, text)]), rules)
-    return failure
+def verdict(kind: str, name: str | None, text: str, headwater: Headwater = HEADWATER) -> tuple[object, float, float]:
+    found = verdicts(kind, [name], measure([judged_text(kind, text)]), OURS, headwater)
+    return tuple(found.iloc[0])
 
 
-def rule(kind: str, text: str, name: str | None = None) -> str | None:
-    failure = first_failure(kind, name, text)
-    return failure.rule if failure else None
+def rule(kind: str, text: str, name: str | None = None) -> object:
+    return verdict(kind, name, text)[0]
 
 
 @pytest.mark.parametrize("kind", ["prose", "web"])
@@ -46,15 +49,11 @@ def test_plain_prose_passes(kind):
     ],
 )
 def test_each_rule_drops_what_breaks_it(text, broken):
-    failure = first_failure("prose", None, text)
-    assert failure is not None
-    assert failure.rule == broken
+    assert rule("prose", text) == broken
 
 
 def test_a_failure_says_what_was_measured_and_against_what():
-    failure = first_failure("prose", None, "Only five words are here.")
-    assert failure is not None
-    assert (failure.rule, failure.value, failure.threshold) == ("min_words", 5, 50)
+    assert verdict("prose", None, "Only five words are here.") == ("min_words", 5, 50)
 
 
 def test_ellipsis_lines_are_counted():
@@ -87,8 +86,8 @@ def test_reference_rules(docstring, broken):
 def test_private_names_are_dropped_if_asked_to():
     text = "p._f()\n\n" + "Return what nobody outside needs, but do it with care and in the right order."
     assert rule("reference", text, "p._f") == "private_name"
-    lenient = RULES.model_copy(update={"drop_private_names": False})
-    assert first_failure("reference", "p._f", text, lenient) is None
+    lenient = HEADWATER.model_copy(update={"drop_private_names": False})
+    assert verdict("reference", "p._f", text, lenient)[0] is None
 
 
 def test_code_is_not_held_to_the_rules_of_prose():
@@ -101,11 +100,18 @@ def test_code_is_not_held_to_the_rules_of_prose():
 
 def test_documents_are_judged_apart_from_each_other() -> None:
     texts = [PROSE, "too short", PROSE, " ".join(WORDS)]
-    found = broken_rules("prose", [None] * 4, measure(texts), RULES)
-    assert [failure and failure.rule for failure in found] == [None, "min_words", None, "min_stop_words"]
+    found = verdicts("prose", [None] * 4, measure(texts), OURS, HEADWATER)
+    assert found["rule"].tolist() == [None, "min_words", None, "min_stop_words"]
+    assert found["value"].isna().tolist() == found["threshold"].isna().tolist() == [True, False, True, False]
 
 
 def test_a_text_without_words_is_measured_too() -> None:
-    lenient = RULES.model_copy(update={"prose": RULES.prose.model_copy(update={"min_words": 0})})
-    failure = first_failure("prose", None, "...", lenient)
-    assert failure == Failure("min_mean_word_length", 0, 3)
+    lenient = HEADWATER.model_copy(update={"prose": HEADWATER.prose.model_copy(update={"min_words": 0})})
+    assert verdict("prose", None, "...", lenient) == ("min_mean_word_length", 0, 3)
+
+
+def test_no_profile_drops_nothing() -> None:
+    nothing = OURS.model_copy(update={"prose": "none", "reference": "none"})
+    texts = ["", "x" * 2000]
+    assert verdicts("prose", [None] * 2, measure(texts), nothing, HEADWATER).equals(kept(2))
+    assert verdicts("reference", ["p._f"] * 2, measure(texts), nothing, HEADWATER).equals(kept(2))

@@ -1,6 +1,8 @@
 """Mend, tag and filter documents, and mask the personal data in them; the ledger says what happened to each."""
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -16,6 +18,7 @@ from stages.parameters import Metrics, Section
 from stages.text.attributes import attributes
 from stages.text.documents import DOCUMENT_SCHEMA, write_columns
 from stages.text.filters import VERDICT, kept, verdicts
+from stages.text.kept_attributes import attribute_key, kept_or_measured, remove_others
 from stages.text.ledger import LEDGER_SCHEMA, require_any
 from stages.text.ledger_parts import ledger_file, tally_rows
 from stages.text.personal_data import mask
@@ -84,36 +87,58 @@ def ledger(raw: pa.Table, verdict: pd.DataFrame, texts: list[str], masked: list[
     return pa.table(columns, LEDGER_SCHEMA).combine_chunks()
 
 
-def clean_part(raw: pa.Table, params: Params) -> Cleaned:
-    """Clean the documents of one part, a function of them and the parameters alone; order and ids stay."""
-    texts = list(map(repair, raw["text"].to_pylist()))
-    known = attributes(raw["kind"].to_pylist(), raw["path"].to_pylist(), texts, params.toxic_words)
-    verdict = judge(raw, known, params)
-    # Of what is dropped nothing is left to be masked.
+def known_of(mended: pa.Table, params: Params) -> pd.DataFrame:
+    """The attributes of mended documents."""
+    kinds, paths, texts = (mended[name].to_pylist() for name in ("kind", "path", "text"))
+    return attributes(kinds, paths, texts, params.toxic_words)
+
+
+def mend(raw: pa.Table) -> pa.Table:
+    """The documents with their texts mended; ids stay those of the raw ones, for all ledgers join on them."""
+    texts = pa.array(map(repair, raw["text"].to_pylist()), pa.string())
+    return raw.set_column(raw.schema.get_field_index("text"), DOCUMENT_SCHEMA.field("text"), texts)
+
+
+def clean_part(raw: pa.Table, params: Params, known: Callable[[pa.Table, Params], pd.DataFrame] = known_of) -> Cleaned:
+    """Clean the documents of one part, a function of them and the parameters alone; order and ids stay.
+
+    `known` gives the attributes of mended documents, measured or, the same, kept.
+    """
+    mended = mend(raw)
+    found = known(mended, params)
+    verdict = judge(raw, found, params)
     is_kept = verdict["rule"].isna().to_numpy()
-    masked = np.where(is_kept, known["personal_data"], 0).tolist()
+    texts = mended["text"].to_pylist()
+    # Of what is dropped nothing is left to be masked.
+    masked = np.where(is_kept, found["personal_data"], 0).tolist()
     for row in np.flatnonzero(masked):
         texts[row] = mask(texts[row])[0]
     texts = [text if one else "" for text, one in zip(texts, is_kept, strict=True)]
     changed = {
         "text": pa.array(texts, pa.string()),
-        "language": pa.array(known["language"], pa.string()),
-        "language_score": pa.array(known["language_score"]),
+        "language": pa.array(found["language"], pa.string()),
+        "language_score": pa.array(found["language_score"]),
     }
     documents = pa.table({name: raw[name] for name in DOCUMENT_SCHEMA.names} | changed, DOCUMENT_SCHEMA)
     return Cleaned(documents.filter(pa.array(is_kept)).combine_chunks(), ledger(raw, verdict, texts, masked))
 
 
-def run(params: Params, documents: Path, output: Path) -> Metrics:
-    """Clean every part under `documents` by itself; parts keep their names, documents their order and ids."""
+def run(params: Params, documents: Path, output: Path, attributes: Path) -> Metrics:
+    """Clean every part under `documents` by itself; parts keep their names, documents their order and ids.
+
+    What is measured is kept in `attributes`, which saves the next run time and changes nothing.
+    """
     totals, rules = Counter[str](masked=0), Counter[str]()
+    parts = {path: attribute_key(path, params.toxic_words) for path in sorted(documents.glob("*.parquet"))}
     with ledger_file(output / "ledger.parquet") as add:
-        for part in sorted(documents.glob("*.parquet")):
-            cleaned = clean_part(pq.read_table(part), params)
-            write_columns(output / "documents" / part.name, cleaned.documents)
+        for path, key in parts.items():
+            kept_at = attributes / key / path.name
+            cleaned = clean_part(pq.read_table(path), params, partial(kept_or_measured, kept_at, known_of))
+            write_columns(output / "documents" / path.name, cleaned.documents)
             add(cleaned.ledger)
-            totals.update(tally_rows(cleaned.ledger), masked=pc.sum(cleaned.ledger["masked"]).as_py())
+            totals.update(tally_rows(cleaned.ledger), masked=pc.sum(cleaned.ledger["masked"], min_count=0).as_py())
             rules.update(filter(None, cleaned.ledger["rule"].to_pylist()))
+    remove_others(attributes, parts.values())
     require_any("clean", totals["documents_kept"], rules)
     return dict(totals)
 

@@ -38,7 +38,7 @@ CLUSTER = Path("cluster.yaml")
 RECORD = Path("dvc.lock")
 TRACKING_RECORD = "tracking.json"
 NOT_ARTIFACTS = {"lock", "status.json", "timings.json", TRACKING_RECORD}
-NOT_OPTIONS = {"params", "checkpoints", "engine", "logger"}
+NOT_OPTIONS = {"params", "checkpoints", "attributes", "engine", "logger"}
 
 
 def parameters_class(run: Run) -> type[Section]:
@@ -111,6 +111,11 @@ class Call:
         return self.output / "checkpoints"
 
     @property
+    def attributes(self) -> Path:
+        """What is kept from run to run to save time: never an output, and the stage does without it."""
+        return self.output / "attributes"
+
+    @property
     def input_paths(self) -> list[Path]:
         """The paths that the command names, without its output."""
         return [path for name, path in self.paths.items() if name != "output"]
@@ -179,6 +184,8 @@ def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracki
     extra: dict[str, Any] = {}
     if fingerprint:
         extra["checkpoints"] = inputs.open_checkpoints(call.checkpoints, fingerprint, call.resume_from)
+    if "attributes" in call.takes:
+        extra["attributes"] = call.attributes
     if "logger" in call.takes:
         extra["logger"] = tracking.logger()
     if "engine" in call.takes:

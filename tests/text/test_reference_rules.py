@@ -85,9 +85,9 @@ def test_the_reference_keeps_and_drops_lines_and_pages_as_c4_does_in_datatrove()
     assert {answer["c4"][0] for answer in answers} == {None, "lorem_ipsum", "curly_bracket"}
 
 
-def test_words_parted_by_white_space_are_as_many_to_a_tenth() -> None:
-    """The fast measures take `well-kept` for one word, and a sign such as `=` for one."""
+def test_words_parted_by_white_space_are_about_as_many() -> None:
+    """The fast measures take an address or `a.b(c)` for one word, and a sign such as `=` for one too."""
     splits, _, values, _ = compared()
     ours = measure([split.text for split in splits])
-    assert (ours["words"] / [value["min_doc_words"] for value in values]).between(0.9, 1.1).all()
-    assert ours["stop_words"].ge([value["min_stop_words"] for value in values]).all()
+    assert (ours["words"] / [value["min_doc_words"] for value in values]).between(0.8, 1.1).all()
+    assert (ours["stop_words"] - [value["min_stop_words"] for value in values]).between(0, 1).all()

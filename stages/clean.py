@@ -23,7 +23,7 @@ from stages.text.ledger import LEDGER_SCHEMA, require_any
 from stages.text.ledger_parts import ledger_file, tally_rows
 from stages.text.personal_data import mask
 from stages.text.profiles import Choice, Headwater
-from stages.text.repair import repair
+from stages.text.repair import repair_all
 
 
 class Params(Section):
@@ -95,7 +95,7 @@ def known_of(mended: pa.Table, params: Params) -> pd.DataFrame:
 
 def mend(raw: pa.Table) -> pa.Table:
     """The documents with their texts mended; ids stay those of the raw ones, for all ledgers join on them."""
-    texts = pa.array(map(repair, raw["text"].to_pylist()), pa.string())
+    texts = pa.array(repair_all(raw["text"].to_pylist()), pa.string())
     return raw.set_column(raw.schema.get_field_index("text"), DOCUMENT_SCHEMA.field("text"), texts)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from stages.text.profiles import Choice, Headwater, limits
 from stages.text.public_names import is_private
@@ -38,6 +40,7 @@ def verdicts(
     """The `VERDICT` on each document of one kind by the rules of its profile."""
     found = first_broken(attributes, limits(kind, choice, headwater))
     if kind == "reference" and choice.reference == "headwater" and headwater.drop_private_names:
-        hidden = np.array([bool(name) and is_private(str(name)) for name in names], dtype=bool)
+        may_be = pc.match_substring_regex(pa.array(names, pa.string()), r"(?:^|\.)_").to_pylist()
+        hidden = np.array([bool(one and is_private(str(name))) for name, one in zip(names, may_be, strict=True)])
         found.loc[hidden, list(VERDICT)] = ("private_name", 1.0, 0.0)
     return found

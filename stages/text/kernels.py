@@ -74,7 +74,7 @@ stop words, different ones count. A filled line has a character, a line one that
 ends in a terminal mark, a terminal one in no ellipsis besides. Sentences are those of lines that C4 keeps whatever they
 end in, terminal ones of those that it keeps. Comments are lines that start with a number sign, or with `//`, `/*` or
 `*`."""
-_LONGEST_STOP_WORD = max(map(len, STOP_WORDS))
+_SHORTEST_STOP_WORD, _LONGEST_STOP_WORD = min(map(len, STOP_WORDS)), max(map(len, STOP_WORDS))
 _WORD_COLUMN, _LINE_COLUMN = len(SIGN_COUNTS), len(SIGN_COUNTS) + len(WORD_COUNTS)
 _STOP_WORD_COLUMN, _LONGEST_WORD_COLUMN = COUNTS.index("stop_words"), COUNTS.index("longest_word")
 
@@ -188,16 +188,34 @@ def _most_frequent(slots: np.ndarray, counts: np.ndarray) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _covered(slots: np.ndarray, counts: np.ndarray, best: int, sizes: np.ndarray, length: int) -> int:
-    """Characters of the words in n-grams that repeat, or in those of slot `best` unless it is -1, each counted once."""
+def _covered(
+    places: np.ndarray, slots: np.ndarray, counts: np.ndarray, best: int, sizes: np.ndarray, length: int
+) -> int:
+    """Characters of the words in n-grams that repeat, or in those of slot `best` unless it is -1, each counted once.
+
+    `places` says which word each n-gram starts with, in ascending order.
+    """
     covered, end = 0, 0
-    for first in range(len(slots)):
-        slot = slots[first]
+    for item in range(len(slots)):
+        slot = slots[item]
         if (slot == best) if best >= 0 else (counts[slot] > 1):
+            first = places[item]
             for word in range(max(first, end), first + length):
                 covered += sizes[word]
             end = first + length
     return covered
+
+
+@njit(cache=True, nogil=True)
+def _next_places(places: np.ndarray, slots: np.ndarray, counts: np.ndarray) -> int:
+    """Put those in front where an n-gram may repeat that is longer by a word: so do it and its neighbour now."""
+    many = 0
+    for item in range(len(places) - 1):
+        is_run = places[item + 1] == places[item] + 1
+        if is_run and counts[slots[item]] > 1 and counts[slots[item + 1]] > 1:
+            places[many] = places[item]
+            many += 1
+    return many
 
 
 @njit(cache=True, nogil=True)
@@ -208,24 +226,28 @@ def ngram_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray,
     """
     result = np.zeros((len(starts) - 1, LONGEST_NGRAM - SHORTEST_NGRAM + 1))
     room = _most_words(starts)
-    hashes, grams = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint64)
-    sizes, slots = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
+    hashes, grams, keys = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64)
+    sizes, slots, places = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     table, counts = np.empty(_table_size(room), dtype=np.uint64), np.empty(_table_size(room), dtype=np.int64)
     for text in range(len(starts) - 1):
         words = find_words(codes[starts[text] : starts[text + 1]], classes, forms, hashes, sizes)
         total = sizes[:words].sum()
-        for word in range(words):
-            grams[word] = joined(SEED, hashes[word])
-        for length in range(SHORTEST_NGRAM, min(LONGEST_NGRAM, words - 1) + 1):
-            many = words - length + 1
-            for first in range(many):
+        many = max(words - 1, 0)
+        for word in range(many):
+            grams[word], places[word] = joined(SEED, hashes[word]), word
+        for length in range(SHORTEST_NGRAM, LONGEST_NGRAM + 1):
+            for item in range(many):
+                first = places[item]
                 grams[first] = joined(grams[first], hashes[first + length - 1])
-            _enter(grams[:many], table, counts, slots)
+                keys[item] = grams[first]
+            _enter(keys[:many], table, counts, slots)
             best = _most_frequent(slots[:many], counts)
             if best < 0:
                 break  # what is longer does not repeat either
             wanted = best if length < FIRST_DUPLICATE_NGRAM else -1
-            result[text, length - SHORTEST_NGRAM] = _covered(slots[:many], counts, wanted, sizes, length) / total
+            covered = _covered(places[:many], slots[:many], counts, wanted, sizes, length)
+            result[text, length - SHORTEST_NGRAM] = covered / total
+            many = _next_places(places[:many], slots[:many], counts)
     return result
 
 
@@ -337,7 +359,7 @@ def _count_words(
 
     How many runs there are that white space parts, the characters of the longest, and a bit for each stop word.
     """
-    place = seen = runs = longest = 0
+    place = seen = runs = longest = words = characters = lettered = 0
     while place < len(codes):
         first, has_letter = place, False
         while place < len(codes) and not classes[codes[place]] & SPACE:
@@ -348,24 +370,34 @@ def _count_words(
             longest = max(longest, place - first)
         begin, end = _stripped(codes, classes, MARK, first, place)
         if end > begin:
-            row[0] += 1
-            row[1] += place - first
-            row[2] += has_letter
-            if end - begin <= _LONGEST_STOP_WORD:
+            words += 1
+            characters += place - first
+            lettered += has_letter
+            if _SHORTEST_STOP_WORD <= end - begin <= _LONGEST_STOP_WORD:
                 word = _hash(codes, lower, begin, end)
                 for number in range(len(stop_words)):
                     if stop_words[number] == word:
                         seen |= 1 << number
         place += 1
+    row[0] += words
+    row[1] += characters
+    row[2] += lettered
     return runs, longest, seen
 
 
 @njit(cache=True, nogil=True)
-def _held_phrases(codes: np.ndarray, lower: np.ndarray, phrases: np.ndarray, starts: np.ndarray) -> int:
-    """A bit for each of the phrases, laid end to end in lower case, that a line holds."""
+def _held_phrases(
+    codes: np.ndarray, lower: np.ndarray, phrases: np.ndarray, starts: np.ndarray, is_first: np.ndarray
+) -> int:
+    """A bit for each of the phrases, laid end to end in lower case, that a line holds.
+
+    `is_first` says of each ASCII character whether a phrase starts with it.
+    """
     held = 0
     for first in range(len(codes)):
         code = lower[codes[first]]
+        if code >= len(is_first) or not is_first[code]:
+            continue
         for phrase in range(len(starts) - 1):
             place, end = starts[phrase], starts[phrase + 1]
             if code != phrases[place] or first + end - place > len(codes):
@@ -450,6 +482,9 @@ def count(
 ) -> np.ndarray:
     """The `COUNTS` of each text, int64 [texts, columns]; `stop_words` as `hash_of_each` gives them."""
     result = np.zeros((len(starts) - 1, len(COUNTS)), dtype=np.int64)
+    is_first = np.zeros(128, dtype=np.uint8)
+    for place in phrase_starts[:-1]:
+        is_first[phrases[place]] = 1
     for text in range(len(starts) - 1):
         content, row = codes[starts[text] : starts[text + 1]], result[text]
         _count_signs(content, classes, row[:_WORD_COLUMN])
@@ -460,7 +495,7 @@ def count(
                 end += 1
             part = content[line:end]
             runs, longest, found = _count_words(part, classes, lower, stop_words, row[_WORD_COLUMN:_LINE_COLUMN])
-            held = _held_phrases(part, lower, phrases, phrase_starts)
+            held = _held_phrases(part, lower, phrases, phrase_starts, is_first)
             _count_line(part, classes, bullets, runs, longest, held, row[_LINE_COLUMN:])
             row[_LONGEST_WORD_COLUMN] = max(row[_LONGEST_WORD_COLUMN], longest)
             seen |= found

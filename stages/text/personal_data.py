@@ -145,17 +145,25 @@ def find(text: str) -> list[str]:
     return [pattern.name for pattern in PATTERNS for _ in pattern.spans(text, shape)]
 
 
-# RE2 looks for all hints of all kinds at once, some ten times faster than one after the other.
-_ANY_HINT = "|".join(
-    "".join(r"\p{Nd}" if sign == "0" else re.escape(sign) for sign in hint)
-    for hint in dict.fromkeys(hint for pattern in PATTERNS for hint in pattern.hints)
+# RE2 looks for all kinds at once, many times faster than one after the other. It knows neither look-ahead nor
+# back-reference: each of these matches wherever one of the expressions above does, and at few other places.
+_ANY_KIND = "|".join(
+    (
+        "PRIVATE KEY|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|github_pat_|glpat-|xox[abprs]-",
+        "sk-[A-Za-z0-9_-]{32}|hf_[A-Za-z0-9]{30}|AIza|eyJ",
+        r"[^\x00-*,/:-@\[-^`{-\x7f]@[A-Za-z0-9-]+\.[A-Za-z0-9-]",
+        r"\p{Nd}{15}|\p{Nd}{4}[ -]\p{Nd}{4}[ -]\p{Nd}{4}[ -]\p{Nd}{4}",
+        r"\+[1-9]\p{Nd}{0,2}[ .-]?(?:\(\p{Nd}{1,4}\)[ .-]?)?\p{Nd}{2,4}[ .-]\p{Nd}{2}",
+        r"\p{Nd}{3}(?:-|\) ?)\p{Nd}{3}-\p{Nd}{4}",
+        r"\p{Nd}\.\p{Nd}{1,3}\.\p{Nd}{1,3}\.\p{Nd}",
+    )
 )
 
 
 def mask_all(texts: Sequence[str]) -> list[tuple[str, int]]:
     """`mask` of each text."""
-    hinted = pc.match_substring_regex(pa.array(texts, pa.large_string()), _ANY_HINT).to_pylist()
-    return [mask(text) if has_hint else (text, 0) for text, has_hint in zip(texts, hinted, strict=True)]
+    may_hold = pc.match_substring_regex(pa.array(texts, pa.large_string()), _ANY_KIND).to_pylist()
+    return [mask(text) if one else (text, 0) for text, one in zip(texts, may_hold, strict=True)]
 
 
 def mask(text: str) -> tuple[str, int]:

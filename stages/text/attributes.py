@@ -1,7 +1,7 @@
 """What is known of every document before any rule judges it: its measures, language and personal data."""
 
+import posixpath
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def judged_text(kind: str, text: str) -> str:
 
 def comment_fraction(paths: Sequence[str], measured: pd.DataFrame) -> np.ndarray:
     """The share of comment lines' characters by the language of each path; not a number where that is not known."""
-    suffixes = pd.Series([PurePosixPath(path).suffix.lower() for path in paths], dtype=object)
+    suffixes = pd.Series([posixpath.splitext(path)[1].lower() for path in paths], dtype=object)
     has_hash, has_slash = suffixes.isin(HASH_COMMENTS), suffixes.isin(SLASH_COMMENTS)
     known = np.where(has_hash, measured["hash_comment_fraction"], measured["slash_comment_fraction"])
     return np.where(has_hash | has_slash, known, np.nan)

@@ -74,6 +74,8 @@ stop words, different ones count. A filled line has a character, a line one that
 ends in a terminal mark, a terminal one in no ellipsis besides. Sentences are those of lines that C4 keeps whatever they
 end in, terminal ones of those that it keeps. Comments are lines that start with a number sign, or with `//`, `/*` or
 `*`."""
+_PREFIX = 3
+"""Characters of a phrase that are looked for before all of it is."""
 _SHORTEST_STOP_WORD, _LONGEST_STOP_WORD = min(map(len, STOP_WORDS)), max(map(len, STOP_WORDS))
 _WORD_COLUMN, _LINE_COLUMN = len(SIGN_COUNTS), len(SIGN_COUNTS) + len(WORD_COUNTS)
 _STOP_WORD_COLUMN, _LONGEST_WORD_COLUMN = COUNTS.index("stop_words"), COUNTS.index("longest_word")
@@ -386,26 +388,40 @@ def _count_words(
 
 
 @njit(cache=True, nogil=True)
-def _held_phrases(
-    codes: np.ndarray, lower: np.ndarray, phrases: np.ndarray, starts: np.ndarray, is_first: np.ndarray
-) -> int:
-    """A bit for each of the phrases, laid end to end in lower case, that a line holds.
+def _phrase_prefixes(phrases: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """A bit for each phrase that has an ASCII character, other than 0, in its first, second or third place.
 
-    `is_first` says of each ASCII character whether a phrase starts with it.
+    uint64 [3, 128].
     """
-    held = 0
-    for first in range(len(codes)):
-        code = lower[codes[first]]
-        if code >= len(is_first) or not is_first[code]:
+    prefixes = np.zeros((_PREFIX, 128), dtype=np.uint64)
+    for phrase in range(len(starts) - 1):
+        for place in range(_PREFIX):
+            prefixes[place, phrases[starts[phrase] + place]] |= np.uint64(1 << phrase)
+    return prefixes
+
+
+@njit(cache=True, nogil=True)
+def _held_phrases(
+    codes: np.ndarray, lower: np.ndarray, phrases: np.ndarray, starts: np.ndarray, prefixes: np.ndarray
+) -> int:
+    """A bit for each of the phrases, laid end to end in lower case, that a line holds."""
+    held, first_bits, second_bits = 0, np.uint64(0), np.uint64(0)
+    for place in range(len(codes)):
+        code = lower[codes[place]]
+        known = code if code < 128 else 0
+        is_begun = second_bits & prefixes[2, known]
+        second_bits, first_bits = first_bits & prefixes[1, known], prefixes[0, known]
+        if not is_begun:
             continue
+        first = place - _PREFIX + 1
         for phrase in range(len(starts) - 1):
-            place, end = starts[phrase], starts[phrase + 1]
-            if code != phrases[place] or first + end - place > len(codes):
-                continue
-            offset = first - place
-            while place < end and lower[codes[offset + place]] == phrases[place]:
-                place += 1
-            if place == end:
+            size = starts[phrase + 1] - starts[phrase]
+            same = 0
+            while first + size <= len(codes) and same < size:
+                if lower[codes[first + same]] != phrases[starts[phrase] + same]:
+                    break
+                same += 1
+            if same == size:
                 held |= 1 << phrase
     return held
 
@@ -482,9 +498,7 @@ def count(
 ) -> np.ndarray:
     """The `COUNTS` of each text, int64 [texts, columns]; `stop_words` as `hash_of_each` gives them."""
     result = np.zeros((len(starts) - 1, len(COUNTS)), dtype=np.int64)
-    is_first = np.zeros(128, dtype=np.uint8)
-    for place in phrase_starts[:-1]:
-        is_first[phrases[place]] = 1
+    prefixes = _phrase_prefixes(phrases, phrase_starts)
     for text in range(len(starts) - 1):
         content, row = codes[starts[text] : starts[text + 1]], result[text]
         _count_signs(content, classes, row[:_WORD_COLUMN])
@@ -495,7 +509,7 @@ def count(
                 end += 1
             part = content[line:end]
             runs, longest, found = _count_words(part, classes, lower, stop_words, row[_WORD_COLUMN:_LINE_COLUMN])
-            held = _held_phrases(part, lower, phrases, phrase_starts, is_first)
+            held = _held_phrases(part, lower, phrases, phrase_starts, prefixes)
             _count_line(part, classes, bullets, runs, longest, held, row[_LINE_COLUMN:])
             row[_LONGEST_WORD_COLUMN] = max(row[_LONGEST_WORD_COLUMN], longest)
             seen |= found

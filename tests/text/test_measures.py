@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.text.code_points import BATCH_CHARACTERS, batches
+from stages.text.kernels import PHRASES as LOOKED_FOR
 from stages.text.measures import measure
 from tests.text import plain_measures
 
@@ -82,6 +83,14 @@ def test_measures_are_what_is_counted_by_hand(text: str, name: str, value: float
 
 def test_listed_words_are_counted_by_hand() -> None:
     assert measure(["A dim, DIM dimmer_dim light"], ["dim"])["toxic_word_fraction"].tolist() == [2 / 5]
+
+
+@pytest.mark.parametrize("phrase", LOOKED_FOR)
+def test_each_phrase_is_found_whole_and_whatever_its_case(phrase: str) -> None:
+    near = [phrase[:-1], phrase[1:], phrase[:3] + " " + phrase[3:], phrase[:-1] + "\u0101"]
+    names = [f"{name}_line_fraction" for name in ("javascript", "policy")] + ["lorem_ipsum_lines"]
+    texts = [phrase, f"now {phrase.upper()}!", "a b " + phrase[:4] + phrase, *near]
+    assert measure(texts)[names].sum(axis=1).tolist() == [1, 1, 1, 0, 0, 0, 0]
 
 
 def test_no_texts_have_the_same_columns() -> None:

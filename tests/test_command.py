@@ -204,6 +204,14 @@ def test_after_success_a_forced_run_works_again_and_does_not_resume(project: Pat
     assert "found weights" not in call(project, "work").stderr
 
 
+def test_attributes_stay_from_run_to_run_and_are_no_option(project: Path) -> None:
+    (project / "count.py").write_text(STAGE.format(root=str(ROOT)).replace("checkpoints", "attributes"))
+    (project / "data/count/attributes").mkdir(parents=True)
+    assert "found weights" not in call(project).stderr
+    assert "found weights" in call(project).stderr
+    assert "attributes" not in call(project, "work", "--help").stdout
+
+
 def test_the_same_inputs_and_parameters_find_their_checkpoints_again(project: Path) -> None:
     call(project, "refuse")
     (first,) = (project / "data/count/checkpoints").iterdir()

@@ -1,3 +1,5 @@
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,18 @@ def test_every_limit_is_of_something_that_is_measured() -> None:
     assert {rule[4:] for rule in rules} <= known
     assert {rule[:4] for rule in rules} == {"min_", "max_"}
     assert set(rules) <= PROFILE_RULES
+
+
+def test_a_changed_limit_of_a_published_profile_gets_a_new_version() -> None:
+    """Change the version with the hash, so that a profile's name and version say which limits were meant."""
+    found = {
+        f"{name} {profile.version}": hashlib.sha256(json.dumps(list(profile.limits.items())).encode()).hexdigest()[:8]
+        for name, profile in PUBLISHED.items()
+    }
+    assert found == {
+        "gopher 1": "74da8102",
+        "c4 1": "8acc1392",
+        "fineweb 1": "2344c825",
+        "code 1": "e375c466",
+        "none 1": "4f53cda1",
+    }

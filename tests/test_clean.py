@@ -146,6 +146,12 @@ def test_a_part_of_which_nothing_is_kept_is_written_without_rows(two_parts: Path
     assert [len(pd.read_parquet(path)) for path in sorted((two_parts / "clean/documents").iterdir())] == [2, 0]
 
 
+def test_a_part_without_documents_is_cleaned_too(two_parts: Path) -> None:
+    write_part(two_parts / "raw" / "part-00002.parquet", documents([HARBOUR])[:0])
+    assert rules(two_parts) == [None, "min_words", None, "min_words"]
+    assert len(pd.read_parquet(two_parts / "clean/documents/part-00002.parquet")) == 0
+
+
 def test_attributes_are_kept_and_read_again_when_a_limit_changes(two_parts: Path) -> None:
     assert rules(two_parts)[:2] == [None, "min_words"]
     (kept_at,) = (two_parts / "attributes").glob("*/part-00000.parquet")

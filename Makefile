@@ -10,7 +10,7 @@ STAMP := .venv/ready-$(shell (cat requirements.lock; pwd) | sha256sum | cut -c1-
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check ui schedule sources benchmark benchmark-peers report
+.PHONY: help setup run test test-all check ui schedule sources benchmark benchmark-peers benchmark-scaling report
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -64,7 +64,10 @@ sources: $(STAMP) ## write down what collect depends on, after a change of its s
 benchmark-peers: .peers/ready ## the environment of the tools that benchmarks compare with
 
 benchmark: setup benchmark-peers ## measure, and write benchmarks/results/
-	for file in benchmarks/[a-z]*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
+	for name in operations pipeline text; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+benchmark-scaling: setup ## measure the text stages on planted corpora of 100 MB and 1 GB, which takes 5 GB of disk
+	$(BIN)/python -m benchmarks.scaling
 
 report: setup ## bring the report up to date without the flow, and say where it is
 	$(BIN)/dvc repro report

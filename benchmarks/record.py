@@ -28,7 +28,7 @@ class Row:
     """Ours to the peer's; larger is better, whatever the unit."""
     runs: int = 1
     why: str | None = None
-    """Why a figure, or the peer's, is null."""
+    """Why a figure, or the peer's, is null or misses its goal, or what decides it."""
 
 
 def processor() -> str:

@@ -23,7 +23,7 @@ from stages.parameters import Metrics, Section
 from stages.text.documents import DOCUMENT_SCHEMA, KINDS, parts, write_parts
 from stages.text.gates import SourceLimits, check_sources
 from stages.text.portions import Portion, portions
-from stages.text.raw_batches import MEASURES, read_batches, write_batches
+from stages.text.raw_batches import MEASURES, batch_of, read_batches, write_batches
 from stages.text.reading import Reading, together
 from stages.text.recorded_sources import read_recorded, source_hash
 from stages.text.sources import Source, check_licences, units
@@ -109,7 +109,7 @@ def joined(
 def collected(found: Sequence[Portion], output: Path, most_bytes: int) -> tuple[list[Reading], pd.DataFrame]:
     """Write the documents of all portions under `output`; an account for each source, and the documents' measures."""
     readings: list[Reading] = []
-    measured = [pd.DataFrame(columns=MEASURES).astype({"characters": "int64", "replacement_fraction": "float64"})]
+    measured: list[pd.DataFrame] = []
     scratch = output / "scratch"
     scratch.mkdir(parents=True)
     try:
@@ -117,7 +117,7 @@ def collected(found: Sequence[Portion], output: Path, most_bytes: int) -> tuple[
             write_parts(output / "documents", joined(read, readings, measured), most_bytes)
     finally:
         shutil.rmtree(scratch)
-    return together(readings), pd.concat(measured[1:] or measured, ignore_index=True)
+    return together(readings), pd.concat(measured or [batch_of([]).select(MEASURES).to_pandas()], ignore_index=True)
 
 
 def manifest(readings: Sequence[Reading], measured: pd.DataFrame, hashes: Sequence[str]) -> dict[str, Any]:

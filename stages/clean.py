@@ -1,6 +1,5 @@
 """Mend, tag and filter documents, and mask the personal data in them; the ledger says what happened to each."""
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,17 +12,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from stages.cluster.engines import Engine
+from stages.cluster.shards import map_shards
 from stages.command import command
 from stages.parameters import Metrics, Section
 from stages.text.attributes import attributes
-from stages.text.documents import DOCUMENT_SCHEMA, write_columns
+from stages.text.documents import DOCUMENT_SCHEMA, parts, write_columns
 from stages.text.filters import VERDICT, kept, verdicts
 from stages.text.kept_attributes import attribute_key, kept_or_measured, remove_others
-from stages.text.ledger import LEDGER_SCHEMA, require_any
-from stages.text.ledger_parts import ledger_file, tally_rows
+from stages.text.ledger import LEDGER_SCHEMA
+from stages.text.ledger_columns import ledger_columns, read_ledger, require_kept_rows, tally_ledger
 from stages.text.personal_data import mask
 from stages.text.profiles import Choice, Headwater
 from stages.text.repair import repair_all
+from stages.text.row_groups import write_row_groups
 
 
 class Params(Section):
@@ -74,17 +76,9 @@ def judge(documents: pa.Table, known: pd.DataFrame, params: Params) -> pd.DataFr
 
 def ledger(raw: pa.Table, verdict: pd.DataFrame, texts: list[str], masked: list[int]) -> pa.Table:
     """A row for each document; `texts` are those that are left of them, empty where a rule drops one."""
-    columns = {name: raw[name] for name in ("id", "source", "kind")} | {
-        "characters_in": pc.utf8_length(raw["text"]).cast(pa.int64()),
-        "characters_out": pa.array(map(len, texts), pa.int64()),
-        "kept": pa.array(verdict["rule"].isna()),
-        "rule": pa.array(verdict["rule"], pa.string(), from_pandas=True),
-        "value": pa.array(verdict["value"], pa.float64(), from_pandas=True),
-        "threshold": pa.array(verdict["threshold"], pa.float64(), from_pandas=True),
-        "kept_id": pa.nulls(raw.num_rows, pa.string()),
-        "masked": pa.array(masked, pa.int64()),
-    }
-    return pa.table(columns, LEDGER_SCHEMA).combine_chunks()
+    before, left = pc.utf8_length(raw["text"]).to_numpy(), np.array(list(map(len, texts)), dtype=np.int64)
+    reasons = {name: pa.array(verdict[name], LEDGER_SCHEMA.field(name).type, from_pandas=True) for name in VERDICT}
+    return ledger_columns(raw, before.astype(np.int64), left, reasons | {"masked": pa.array(masked, pa.int64())})
 
 
 def known_of(mended: pa.Table, params: Params) -> pd.DataFrame:
@@ -123,24 +117,30 @@ def clean_part(raw: pa.Table, params: Params, known: Callable[[pa.Table, Params]
     return Cleaned(documents.filter(pa.array(is_kept)).combine_chunks(), ledger(raw, verdict, texts, masked))
 
 
-def run(params: Params, documents: Path, output: Path, attributes: Path) -> Metrics:
-    """Clean every part under `documents` by itself; parts keep their names, documents their order and ids.
+def clean_shard(params: Params, attributes: Path, part: Path, folder: Path) -> None:
+    """Clean one part into the files `documents.parquet` and `ledger.parquet` of a folder.
 
     What is measured is kept in `attributes`, which saves the next run time and changes nothing.
     """
-    totals, rules = Counter[str](masked=0), Counter[str]()
-    parts = {path: attribute_key(path, params.toxic_words) for path in sorted(documents.glob("*.parquet"))}
-    with ledger_file(output / "ledger.parquet") as add:
-        for path, key in parts.items():
-            kept_at = attributes / key / path.name
-            cleaned = clean_part(pq.read_table(path), params, partial(kept_or_measured, kept_at, known_of))
-            write_columns(output / "documents" / path.name, cleaned.documents)
-            add(cleaned.ledger)
-            totals.update(tally_rows(cleaned.ledger), masked=pc.sum(cleaned.ledger["masked"], min_count=0).as_py())
-            rules.update(filter(None, cleaned.ledger["rule"].to_pylist()))
-    remove_others(attributes, parts.values())
-    require_any("clean", totals["documents_kept"], rules)
-    return dict(totals)
+    kept_at = attributes / attribute_key(part, params.toxic_words) / part.name
+    cleaned = clean_part(pq.read_table(part), params, partial(kept_or_measured, kept_at, known_of))
+    write_columns(folder / "documents.parquet", cleaned.documents)
+    write_row_groups(folder / "ledger.parquet", [cleaned.ledger], LEDGER_SCHEMA)
+
+
+def run(params: Params, documents: Path, output: Path, attributes: Path, checkpoints: Path, engine: Engine) -> Metrics:
+    """Clean every part under `documents` by itself; parts keep their names, documents their order and ids."""
+    found = parts(documents)
+    folders = map_shards("clean", partial(clean_shard, params, attributes), found, checkpoints, engine)
+    (output / "documents").mkdir(parents=True)
+    for part, folder in zip(found, folders, strict=True):
+        (output / "documents" / part.name).hardlink_to(folder / "documents.parquet")
+    path = output / "ledger.parquet"
+    write_row_groups(path, (pq.read_table(folder / "ledger.parquet") for folder in folders), LEDGER_SCHEMA)
+    remove_others(attributes, (attribute_key(part, params.toxic_words) for part in found))
+    entries = read_ledger(path)
+    require_kept_rows("clean", entries)
+    return tally_ledger(entries) | {"masked": pc.sum(entries["masked"], min_count=0).as_py()}
 
 
 if __name__ == "__main__":

@@ -3,12 +3,8 @@
 import contextlib
 import gc
 import json
-import multiprocessing
-import os
 import shutil
-import signal
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from stages.cluster.engines import Engine, in_order
 from stages.command import command
 from stages.parameters import Metrics, Section
 from stages.text.documents import DOCUMENT_SCHEMA, KINDS, parts, write_parts
@@ -52,46 +49,21 @@ class Params(Section):
     """What the documents must satisfy, or the pipeline stops here."""
 
 
-def start_reader() -> None:
-    """Set up a process of the pool: Ctrl-C ends it without a word, and there is no cyclic garbage collection.
+def read_portion(one: tuple[Portion, Path]) -> tuple[Reading, Path]:
+    """Write the documents of a portion as batches in its new folder; the account of them, and where they lie.
 
-    Syntax trees hold no cycles, and searching them for some takes a third of the time.
+    There is no cyclic garbage collection meanwhile: syntax trees hold no cycles, and searching them for some takes a
+    third of the time.
     """
+    portion, folder = one
     gc.disable()
-    gc.freeze()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def read_portion(portion: Portion, folder: Path) -> tuple[Reading, Path]:
-    """Write the documents of a portion as batches in the new `folder`; the account of them, and where they lie."""
     folder.mkdir()
     reading, documents = portion.read(folder)
     batches = folder / "batches.arrow"
     write_batches(batches, documents)
+    gc.enable()
     gc.collect()  # what archives and errors leave behind
     return reading, batches
-
-
-def read_portions(found: Sequence[Portion], scratch: Path) -> Generator[tuple[Reading, Path], None, None]:
-    """What `read_portion` gives for every portion, in order, from one process per core."""
-    folders = [scratch / str(number) for number in range(len(found))]
-    processes = min(len(os.sched_getaffinity(0)), len(found))
-    if processes == 1:
-        yield from map(read_portion, found, folders)
-        return
-    # Not forked: the thread that talks to the tracking server may hold a lock.
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), start_reader) as pool:
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a process that starts would show a trace
-        readings = [pool.submit(read_portion, *one) for one in zip(found, folders, strict=True)]
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        try:
-            for reading in readings:
-                yield reading.result()
-        except BaseException:
-            for process in multiprocessing.active_children():  # the pool would read on to the last portion
-                process.kill()
-            raise
 
 
 def joined(
@@ -106,14 +78,17 @@ def joined(
         shutil.rmtree(path.parent)
 
 
-def collected(found: Sequence[Portion], output: Path, most_bytes: int) -> tuple[list[Reading], pd.DataFrame]:
+def collected(
+    found: Sequence[Portion], output: Path, most_bytes: int, engine: Engine
+) -> tuple[list[Reading], pd.DataFrame]:
     """Write the documents of all portions under `output`; an account for each source, and the documents' measures."""
     readings: list[Reading] = []
     measured: list[pd.DataFrame] = []
     scratch = output / "scratch"
     scratch.mkdir(parents=True)
     try:
-        with contextlib.closing(read_portions(found, scratch)) as read:
+        places = [(portion, scratch / str(number)) for number, portion in enumerate(found)]
+        with contextlib.closing(in_order(engine.map(read_portion, places))) as read:
             write_parts(output / "documents", joined(read, readings, measured), most_bytes)
     finally:
         shutil.rmtree(scratch)
@@ -150,14 +125,14 @@ def write_manifest(output: Path, record: Mapping[str, Any]) -> None:
     (output / "manifest.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def run(params: Params, sources: Path, output: Path) -> Metrics:
+def run(params: Params, sources: Path, output: Path, engine: Engine) -> Metrics:
     """Read the configured sources, which must be as the file `sources` records them."""
     found = units(params.sources, params.document_characters, params.page_seconds, params.seed)
     check_licences(found, params.licences)
     recorded = read_recorded(sources)
     hashes = [source_hash(recorded, unit) for unit in found]
     divided = [portion for unit in found for portion in portions(unit)]
-    readings, measured = collected(divided, output, params.part_megabytes * MEGABYTE)
+    readings, measured = collected(divided, output, params.part_megabytes * MEGABYTE, engine)
     record = manifest(readings, measured, hashes)
     write_manifest(output, record)  # before the gate too: it lists the files that may make the gate fail
     files_read, files_failed = sum(reading.files_read for reading in readings), len(record["skipped"])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain, compress
 from pathlib import Path
 from typing import NamedTuple
@@ -12,15 +13,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
+from stages.cluster.engines import Engine
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.progress import Progress
 from stages.text.code_points import batches
-from stages.text.comparable import document_parts
 from stages.text.contamination import Found, Indexes, Limits, Verdict, found_in, judged, read_hits, scan_part
 from stages.text.demonstrations import ChoiceItem, Demonstration, Message, Prompt
-from stages.text.documents import DOCUMENT_SCHEMA, SPLITS
+from stages.text.documents import DOCUMENT_SCHEMA, SPLITS, parts
 from stages.text.ledger import LEDGER_SCHEMA, Entry, tally
 from stages.text.ledger_columns import IDENTITY, entry_table, ledger_columns, require_kept_rows, tally_ledger
 from stages.text.records import read_records, write_records
@@ -125,10 +126,10 @@ def document_ledger(part: Path, verdicts: Mapping[int, Verdict]) -> pa.Table:
     return ledger_columns(documents, characters, characters, reasons)
 
 
-def write_kept(parts: Sequence[Path], splits: Sequence[pa.Array], kept: pa.ChunkedArray, output: Path) -> Counter[str]:
+def write_kept(found: Sequence[Path], splits: Sequence[pa.Array], kept: pa.ChunkedArray, output: Path) -> Counter[str]:
     """Write the kept documents of each part with their splits, under the part's name; how many are of each split."""
     counts, first = Counter[str](), 0
-    for part, split in zip(parts, splits, strict=True):
+    for part, split in zip(found, splits, strict=True):
         with pq.ParquetFile(part) as file:
             documents = file.read(DOCUMENT_SCHEMA.names)
         place = documents.schema.get_field_index("split")
@@ -157,21 +158,28 @@ class Scanned(NamedTuple):
         return totals
 
 
+def scan_documents(indexes: Indexes, limits: Limits, one: tuple[Path, np.ndarray, Path]) -> None:
+    """Look through one part, of which some documents are wanted, and write what is found to a file."""
+    part, wanted, file = one
+    scan_part(part, wanted, file, indexes, limits)
+
+
 def scan(
-    parts: Sequence[Path],
+    found: Sequence[Path],
     splits: Sequence[pa.Array],
     groups: Mapping[str, Sequence[Candidate]],
     indexes: Indexes,
     limits: Limits,
     folder: Path,
+    engine: Engine,
 ) -> Scanned:
     """Look through all that is trained on, a part of the documents at a time."""
-    files = [folder / f"hits-{number:05d}" for number in range(len(parts))]
-    with Progress("decontaminate: documents", len(parts), "part") as progress:
-        for number, (part, split) in enumerate(zip(parts, splits, strict=True)):
-            wanted = pc.equal(split, "train").to_numpy(zero_copy_only=False)
-            scan_part(part, wanted, files[number], indexes, limits)
-            progress.update(number + 1)
+    files = [folder / f"hits-{number:05d}" for number in range(len(found))]
+    wanted = [pc.equal(split, "train").to_numpy(zero_copy_only=False) for split in splits]
+    work = partial(scan_documents, indexes, limits)
+    with Progress("decontaminate: documents", len(found), "part") as progress:
+        for done, _ in enumerate(engine.map(work, [*zip(found, wanted, files, strict=True)]), start=1):
+            progress.update(done)
     records = {
         name: found_in(batches([one.text for one in group if one.is_trained_on]), indexes)
         for name, group in groups.items()
@@ -180,15 +188,22 @@ def scan(
 
 
 def run(
-    params: Params, documents: Path, splits: Path, demonstrations: Path, prompts: Path, tasks: Path, output: Path
+    params: Params,
+    documents: Path,
+    splits: Path,
+    demonstrations: Path,
+    prompts: Path,
+    tasks: Path,
+    output: Path,
+    engine: Engine,
 ) -> Metrics:
     """Give each document its split, and drop documents, demonstrations and prompts from the training part alone.
 
     Documents are read a part at a time: once to count which runs of words are common, once to be written.
     """
-    parts = document_parts(documents)
+    found = parts(documents)
     table = pq.read_table(splits, columns=["document_id", "split"])
-    split_of_parts = [splits_of(part, table) for part in parts]
+    split_of_parts = [splits_of(part, table) for part in found]
     all_prompts = read_records(prompts, Prompt)
     records: dict[str, Sequence[Demonstration | Prompt]] = {
         "demonstrations": read_records(demonstrations, Demonstration),
@@ -199,15 +214,15 @@ def run(
     limits = Limits(**params.model_dump())
     indexes = Indexes.of(protected_texts(items, all_prompts), limits)
     with scratch_folder(output / "scratch") as folder:
-        scanned = scan(parts, split_of_parts, groups, indexes, limits, folder)
+        scanned = scan(found, split_of_parts, groups, indexes, limits, folder, engine)
         frequencies = scanned.frequencies(indexes, limits)
         verdicts = [judged(read_hits(path, limits), indexes, frequencies, limits) for path in scanned.parts]
-    ledger = pa.concat_tables(map(document_ledger, parts, verdicts))
+    ledger = pa.concat_tables(map(document_ledger, found, verdicts))
     entry_lists = {
         name: entries(group, judged(scanned.records[name], indexes, frequencies, limits))
         for name, group in groups.items()
     }
-    kept_splits = write_kept(parts, split_of_parts, ledger["kept"], output / "documents")
+    kept_splits = write_kept(found, split_of_parts, ledger["kept"], output / "documents")
     for name, some in records.items():
         write_records(output / f"{name}.jsonl", compress(some, (entry.kept for entry in entry_lists[name])))
     tables = [ledger, *map(entry_table, entry_lists.values())]

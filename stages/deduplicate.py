@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -12,12 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
+from stages.cluster.engines import Engine
+from stages.cluster.shards import map_shards
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.progress import figure
-from stages.text.comparable import document_parts
-from stages.text.documents import DOCUMENT_SCHEMA
+from stages.text.documents import DOCUMENT_SCHEMA, parts
 from stages.text.duplicate_search import (
     candidate_files,
     candidates,
@@ -35,7 +37,9 @@ from stages.text.near_duplicates import midpoint
 from stages.text.repeated_paragraphs import find_cuts
 from stages.text.row_groups import write_row_groups
 from stages.text.scratch_arrays import scratch_folder
-from stages.text.signatures import Shape
+from stages.text.signatures import Shape, sign_part
+
+SIGNATURES = "signatures"
 
 MOST_FUNCTIONS = 1_024
 """Of a signature, 4 KB a document. 260 are the most that a well-known recipe has (NeMo Curator's 20 bands of 13)."""
@@ -91,8 +95,13 @@ class Params(Section):
         return Shape(self.seed, self.shingle_words, self.bands, self.rows)
 
 
+def sign_shard(shape: Shape, part: Path, folder: Path) -> None:
+    """Write the signatures of one part into a folder."""
+    sign_part(part, folder / SIGNATURES, shape)
+
+
 def write_kept(
-    parts: Sequence[Path], is_kept: np.ndarray, repetition: Repetition | None, folder: Path, output: Path
+    found: Sequence[Path], is_kept: np.ndarray, repetition: Repetition | None, folder: Path, output: Path
 ) -> np.ndarray:
     """Write the kept documents of each part under its name; the characters that are left of each, int64 [documents].
 
@@ -100,9 +109,9 @@ def write_kept(
     """
     cuts = None
     if repetition:
-        cuts = find_cuts(parts, is_kept, folder, repetition.least_words, repetition.most_documents)
+        cuts = find_cuts(found, is_kept, folder, repetition.least_words, repetition.most_documents)
     left, first = np.zeros(len(is_kept), dtype=np.int64), 0
-    for part in parts:
+    for part in found:
         with pq.ParquetFile(part) as file:
             table = file.read(DOCUMENT_SCHEMA.names)
         place = slice(first, first + len(table))
@@ -118,10 +127,10 @@ def write_kept(
     return left
 
 
-def read_ids(parts: Sequence[Path]) -> pa.ChunkedArray:
+def read_ids(found: Sequence[Path]) -> pa.ChunkedArray:
     """The ids of all documents, as strings of which there may be more than 2 GB."""
     chunks: list[pa.Array] = []
-    for part in parts:
+    for part in found:
         with pq.ParquetFile(part) as file:
             chunks += file.read(["id"])["id"].cast(pa.large_string()).chunks
     return pa.chunked_array(chunks, pa.large_string())
@@ -150,32 +159,34 @@ def announce(documents: int, shape: Shape, folder: Path) -> None:
         )
 
 
-def run(params: Params, documents: Path, output: Path) -> Metrics:
+def run(params: Params, documents: Path, output: Path, checkpoints: Path, engine: Engine) -> Metrics:
     """Keep one document of each cluster of duplicates; order stays."""
-    parts = document_parts(documents)
-    documents_in = sum(pq.read_metadata(part).num_rows for part in parts)
+    found = parts(documents)
+    documents_in = sum(pq.read_metadata(part).num_rows for part in found)
     with scratch_folder(output / "scratch") as folder:
         announce(documents_in, params.shape, folder)
-        signed = signed_parts(parts, folder, params.shape)
+        sign = partial(sign_shard, params.shape)
+        signatures = map_shards("deduplicate: signatures", sign, found, checkpoints, engine)
+        signed = signed_parts([shard / SIGNATURES for shard in signatures], params.shape)
         files = candidate_files(signed, folder, params.shape, params.threshold)
         similarity = (
-            exact_similarity(parts, signed, files, folder, params.shape)
+            exact_similarity(found, signed, files, folder, params.shape)
             if params.verify
             else estimated_similarity(signed)
         )
-        found = duplicates(signed, candidates(files, params.shape), similarity, params.threshold)
-        ids = read_ids(parts)
-        kept = keepers(found.cluster, signed.characters, ids)
+        joined = duplicates(signed, candidates(files, params.shape), similarity, params.threshold)
+        ids = read_ids(found)
+        kept = keepers(joined.cluster, signed.characters, ids)
         clusters = cluster_table(kept, ids, signed, similarity)
         write_row_groups(output / "clusters.parquet", [clusters], CLUSTER_SCHEMA)
-        left = write_kept(parts, kept.is_kept, params.repeated_paragraphs, folder, output / "documents")
-        ledger = ledger_tables(parts, kept, ids, signed, found.highest, params.threshold, left)
+        left = write_kept(found, kept.is_kept, params.repeated_paragraphs, folder, output / "documents")
+        ledger = ledger_tables(found, kept, ids, signed, joined.highest, params.threshold, left)
         write_row_groups(output / "ledger.parquet", ledger, LEDGER_SCHEMA)
     return tally_ledger(read_ledger(output / "ledger.parquet")) | {
         "clusters": pc.count_distinct(clusters["kept_id"]).as_py(),
         "paragraph_characters_cut": int((signed.characters - left)[kept.is_kept].sum()),
-        "pairs_checked": found.checked,
-        "pairs_false_fraction": found.false / max(found.checked, 1),
+        "pairs_checked": joined.checked,
+        "pairs_false_fraction": joined.false / max(joined.checked, 1),
     }
 
 

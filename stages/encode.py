@@ -15,7 +15,8 @@ from stages.parameters import Metrics, Section
 from stages.seeding import generator
 from stages.text.demonstrations import Canary
 from stages.text.document_encoding import drawn, encode_parts
-from stages.text.document_parts import parts, read_sizes, read_texts
+from stages.text.document_parts import read_sizes, read_texts
+from stages.text.documents import parts
 from stages.text.encoder import EDGES, Encoder, LibraryEncoder, fastest
 from stages.text.expectations import Verdict
 from stages.text.gate import require_passed

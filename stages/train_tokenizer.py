@@ -12,7 +12,8 @@ from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.seeding import key_hash
-from stages.text.document_parts import parts, read_sizes, read_texts
+from stages.text.document_parts import read_sizes, read_texts
+from stages.text.documents import parts
 from stages.text.encoder import EDGES, Encoder, fastest
 from stages.text.gate import require_passed
 from stages.text.stretch_counts import StretchCounts, count

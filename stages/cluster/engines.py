@@ -1,9 +1,10 @@
 """Map a function over items: in this process, in a pool of processes, or as tasks of a Ray cluster."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -17,7 +18,7 @@ Result = TypeVar("Result")
 class Engine(Protocol):
     """Something that works on items side by side."""
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[int, Result], None, None]:
         """The place of each item and what `work` makes of it, as they are done; the first error ends it all.
 
         `work` and the items reach other processes: `work` is a function of a module, or a partial of one.
@@ -25,10 +26,22 @@ class Engine(Protocol):
         ...
 
 
+def in_order(results: Generator[tuple[int, Result], None, None]) -> Generator[Result, None, None]:
+    """The results of `Engine.map` in the order of the items, each as soon as those before it are there."""
+    waiting: dict[int, Result] = {}
+    following = 0
+    with contextlib.closing(results):
+        for place, result in results:
+            waiting[place] = result
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1
+
+
 class InProcess:
     """One item after the other, here."""
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[int, Result], None, None]:
         """As `Engine.map`."""
         return ((place, work(item)) for place, item in enumerate(items))
 
@@ -45,7 +58,7 @@ class ProcessPool:
 
     processes: int
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[int, Result], None, None]:
         """As `Engine.map`."""
         processes = min(self.processes, len(items))
         if processes <= 1:

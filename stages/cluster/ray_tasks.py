@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,7 @@ class RayTasks:
             ) from error
         return cls(int(ray.cluster_resources().get("CPU", 1)))
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[int, Result], None, None]:
         """As `Engine.map`; the first error withdraws all tasks that are not done."""
         task: Any = ray.remote(num_cpus=1, max_retries=LOST_NODES)(call).remote
         shared, waiting = ray.put(partial(work_in, Path.cwd(), work)), iter(enumerate(items))

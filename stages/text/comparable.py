@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stages.errors import ExitCode, StageError
 from stages.text.code_points import Texts
 from stages.text.kernels import behind_blank_line, decode_utf8
 
@@ -49,14 +48,6 @@ class Comparable(NamedTuple):
             for begin, end in zip(self.begins.tolist(), self.ends.tolist(), strict=True)
         ]
         return np.frombuffer(b"".join(digests), dtype=np.uint64).reshape(-1, 2)
-
-
-def document_parts(folder: Path) -> list[Path]:
-    """The parts of the corpus under a folder, in their order; StageError if there are none."""
-    parts = sorted(folder.glob("*.parquet"))
-    if not parts:
-        raise StageError(ExitCode.DATA, "no documents", str(folder), "Run the stage that writes them again.")
-    return parts
 
 
 def whole_texts(texts: pa.Array | pa.ChunkedArray) -> Texts:

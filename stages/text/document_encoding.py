@@ -9,7 +9,8 @@ import numpy as np
 
 from stages.errors import ExitCode, StageError
 from stages.seeding import key_hash
-from stages.text.document_parts import parts, read_texts
+from stages.text.document_parts import read_texts
+from stages.text.documents import parts
 from stages.text.encoder import Encoder, TokenArrays
 from stages.text.stretches import utf8
 

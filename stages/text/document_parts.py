@@ -8,10 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-
-def parts(folder: Path) -> list[Path]:
-    """The files of a folder of documents, in the order in which they are read."""
-    return sorted(folder.glob("*.parquet"))
+from stages.text.documents import parts
 
 
 def read_sizes(folder: Path, columns: Sequence[str]) -> pd.DataFrame:

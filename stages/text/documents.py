@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stages.errors import ExitCode, StageError
 from stages.seeding import key_hash
 
 SCHEMA_VERSION = 1
@@ -68,8 +69,11 @@ def part(folder: Path, number: int) -> Path:
 
 
 def parts(folder: Path) -> list[Path]:
-    """The files that hold the documents under `folder`, in the order of the documents."""
-    return sorted(folder.glob("*.parquet"))
+    """The files that hold the documents under `folder`, in the order of the documents; StageError if there are none."""
+    found = sorted(folder.glob("*.parquet"))
+    if not found:
+        raise StageError(ExitCode.DATA, "no documents", str(folder), "Run the stage that writes them again.")
+    return found
 
 
 def write_documents(folder: Path, documents: pd.DataFrame) -> None:

@@ -16,7 +16,7 @@ from stages.text import signatures as signatures_file
 from stages.text.band_join import candidate_pairs, join_partition, partitions_of, write_bands
 from stages.text.near_duplicates import Forest, Rows, Shingles, agreement, jaccard
 from stages.text.scratch_arrays import open_arrays, write_arrays
-from stages.text.signatures import Shape, shingle_part, sign_part
+from stages.text.signatures import Shape, shingle_part
 
 DOCUMENT_BYTES = 300
 """Memory for a document beside its signature, as measured with a million of them."""
@@ -80,18 +80,13 @@ def first_occurrences(content: np.ndarray) -> np.ndarray:
     return first
 
 
-def signed_parts(parts: Sequence[Path], folder: Path, shape: Shape) -> Signed:
-    """Sign every part."""
-    files = [folder / f"signatures-{number:05d}" for number in range(len(parts))]
-    with Progress("deduplicate: signatures", len(parts), "part") as progress:
-        for done, (part, file) in enumerate(zip(parts, files, strict=True), start=1):
-            sign_part(part, file, shape)
-            progress.update(done)
+def signed_parts(files: Sequence[Path], shape: Shape) -> Signed:
+    """What the files of `sign_part` say, one for each part in order."""
     stored = [open_arrays(file, shape.form("signatures")) for file in files]
     first = first_occurrences(np.concatenate([part["content"] for part in stored]))
     characters = np.concatenate([part["characters"] for part in stored])
     has_words = np.concatenate([part["words"] > 0 for part in stored])
-    return Signed(files, Rows([part["signature"] for part in stored]), first, characters, has_words)
+    return Signed([*files], Rows([part["signature"] for part in stored]), first, characters, has_words)
 
 
 def candidate_files(signed: Signed, folder: Path, shape: Shape, threshold: float) -> list[Path]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.parameters import Metrics
 from stages.text.documents import table_of
-from stages.text.ledger import LEDGER_SCHEMA, Entry, require_kept
+from stages.text.ledger import LEDGER_SCHEMA, Entry, require_any
 
 IDENTITY = ["id", "source", "kind"]
 """Columns of documents that their ledger repeats."""
@@ -37,9 +38,15 @@ def ledger_columns(
     return pa.table({name: columns[name] for name in LEDGER_SCHEMA.names})
 
 
+def counted_rules(ledger: pa.Table) -> Counter[str]:
+    """How many documents each rule dropped."""
+    counts = pc.value_counts(ledger["rule"].drop_null())
+    return Counter(dict(zip(*(counts.field(place).to_pylist() for place in range(2)), strict=True)))
+
+
 def tally_ledger(ledger: pa.Table, what: str = "documents") -> Metrics:
     """Rows of a ledger in numbers, as `ledger.tally` has them."""
-    rules = Counter(rule for rule in ledger["rule"].to_pylist() if rule is not None)
+    rules = counted_rules(ledger)
     return {
         f"{what}_in": len(ledger),
         f"{what}_kept": len(ledger) - rules.total(),
@@ -58,13 +65,9 @@ def entry_table(entries: Sequence[Entry]) -> pa.Table:
 
 def require_kept_rows(stage: str, ledger: pa.Table) -> None:
     """StageError if a stage's ledger keeps nothing, as `ledger.require_kept`."""
-    if ledger["rule"].null_count == 0:
-        columns = (ledger[name].to_pylist() for name in (*IDENTITY, "rule"))
-        require_kept(
-            stage, [Entry(id_, source, kind, 0, 0, rule) for id_, source, kind, rule in zip(*columns, strict=True)]
-        )
+    require_any(stage, ledger["rule"].null_count, counted_rules(ledger))
 
 
 def read_ledger(path: Path) -> pa.Table:
     """What of a ledger is counted."""
-    return pq.read_table(path, columns=["characters_in", "characters_out", "rule"])
+    return pq.read_table(path, columns=["characters_in", "characters_out", "rule", "masked"])

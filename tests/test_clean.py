@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from stages.clean import Params, run
+from stages.cluster.engines import InProcess
 from stages.parameters import read_section
 from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_documents, write_table
 from stages.text.files import read_file
@@ -15,6 +16,20 @@ from stages.text.reading import Reading
 
 PARAMS = read_section(Path("params.yaml"), "clean", Params)
 CORPUS = Path("tests/corpus")
+
+
+def clean(folder: Path, params: Params = PARAMS, output: str = "clean") -> dict:
+    """Run over `folder`/raw as from nothing but for kept attributes."""
+    for name in (output, "checkpoints"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return run(
+        params=params,
+        documents=folder / "raw",
+        output=folder / output,
+        attributes=folder / "attributes",
+        checkpoints=folder / "checkpoints",
+        engine=InProcess(),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +44,7 @@ def cleaned(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame,
     ]
     raw = pd.DataFrame([vars(document) | {"id": document.id} for document in documents])
     write_documents(folder / "raw", raw)
-    metrics = run(params=PARAMS, documents=folder / "raw", output=folder / "clean", attributes=folder / "attributes")
+    metrics = clean(folder)
     ledger = pd.read_parquet(folder / "clean" / "ledger.parquet").set_index("id")
     return raw.set_index("path"), read_documents(folder / "clean" / "documents").set_index("path"), ledger, metrics
 
@@ -106,7 +121,7 @@ def judged_by(profile: str, **changes: object) -> Params:
 
 def cleaned_files(folder: Path, params: Params = PARAMS) -> dict[str, bytes]:
     """What a run over `folder`/raw writes, by name."""
-    run(params=params, documents=folder / "raw", output=folder / "clean", attributes=folder / "attributes")
+    clean(folder, params)
     written = sorted(path for path in (folder / "clean").rglob("*") if path.is_file())
     return {path.relative_to(folder / "clean").as_posix(): path.read_bytes() for path in written}
 
@@ -136,7 +151,7 @@ def test_parts_are_cleaned_by_themselves_and_keep_their_names(two_parts: Path) -
     rows = read_documents(two_parts / "raw")
     shutil.rmtree(two_parts / "raw")
     write_part(two_parts / "raw" / "part-00000.parquet", rows)
-    run(params=params, documents=two_parts / "raw", output=two_parts / "whole", attributes=two_parts / "attributes")
+    clean(two_parts, params, "whole")
     assert in_parts.equals(read_documents(two_parts / "whole/documents"))
     assert ledger.equals(pd.read_parquet(two_parts / "whole/ledger.parquet"))
 

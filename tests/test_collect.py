@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from flows.sources import record
+from stages.cluster.engines import ProcessPool
 from stages.collect import Params, run
 from stages.errors import ExitCode, StageError
 from stages.execution.processes import has_ended
@@ -31,7 +32,7 @@ def collect(folder: Path, path: str | Path, part_megabytes: int = 64, **changes)
     recorded = folder / "sources.json"
     recorded.write_text(json.dumps(record([source], {})))
     output = folder / "collect"
-    run(params=params, sources=recorded, output=output)
+    run(params=params, sources=recorded, output=output, engine=ProcessPool(2))
     return output
 
 
@@ -104,7 +105,7 @@ def test_two_sources_may_read_the_same_files(tmp_path):
     params = Params.model_validate(TINY.model_dump() | {"sources": sources, "gate": gate})
     recorded = tmp_path / "sources.json"
     recorded.write_text(json.dumps(record(sources, {})))
-    run(params=params, sources=recorded, output=tmp_path / "collect")
+    run(params=params, sources=recorded, output=tmp_path / "collect", engine=ProcessPool(2))
     assert read_documents(tmp_path / "collect" / "documents")["id"].is_unique
     verdict = manifest(tmp_path / "collect")["gate"]
     assert [rule["rule"] for rule in verdict["rules"] if not rule["success"]] == ["distinct texts"]
@@ -131,7 +132,7 @@ def test_a_changed_list_of_sources_asks_for_a_new_record(tmp_path):
     recorded = tmp_path / "sources.json"
     recorded.write_text('{"packages": {}, "files": {}, "urls": {}}')
     with pytest.raises(StageError, match="source not recorded: click"):
-        run(params=TINY, sources=recorded, output=tmp_path)
+        run(params=TINY, sources=recorded, output=tmp_path, engine=ProcessPool(2))
 
 
 @pytest.mark.parametrize("seconds", [0, 3])

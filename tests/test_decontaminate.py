@@ -4,6 +4,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from stages.cluster.engines import InProcess
 from stages.decontaminate import Params, protected_texts, run
 from stages.errors import StageError
 from stages.parameters import read_section
@@ -63,7 +64,7 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_what_gives_an_item_away_is_dropped_from_the_training_part_alone(inputs):
-    run(params=PARAMS, **inputs)
+    run(params=PARAMS, **inputs, engine=InProcess())
     kept = read_documents(inputs["output"] / "documents").set_index("id")["split"].to_dict()
     assert kept == {id_: DOCUMENTS[id_][0] for id_ in ("clean", "kept-validation", "kept-test", "kept-cutoff")}
     demonstrations = read_records(inputs["output"] / "demonstrations.jsonl", Demonstration)
@@ -73,7 +74,7 @@ def test_what_gives_an_item_away_is_dropped_from_the_training_part_alone(inputs)
 
 
 def test_the_ledger_has_a_row_for_everything_and_adds_up(inputs):
-    metrics = run(params=PARAMS, **inputs)
+    metrics = run(params=PARAMS, **inputs, engine=InProcess())
     ledger = pd.read_parquet(inputs["output"] / "ledger.parquet").set_index("id")
     assert ledger.index.tolist() == [*DOCUMENTS, "d-bad", "d-held", "p-test", "p-bad", "p-good"]
     assert set(ledger.index[~ledger["kept"]]) == {"passage", "answer", "item", "d-bad", "p-bad"}
@@ -96,16 +97,16 @@ def test_the_reference_of_a_real_name_is_not_protected():
 def test_a_document_without_a_split_is_a_data_error(inputs):
     pd.DataFrame({"document_id": ["clean"], "split": ["train"]}).to_parquet(inputs["splits"])
     with pytest.raises(StageError, match="document without a split: passage"):
-        run(params=PARAMS, **inputs)
+        run(params=PARAMS, **inputs, engine=InProcess())
 
 
 def test_parts_make_no_difference_and_nothing_else_is_left(inputs, tmp_path):
-    expected = run(params=PARAMS, **inputs)
+    expected = run(params=PARAMS, **inputs, engine=InProcess())
     table = pq.read_table(inputs["documents"] / "part-00000.parquet")
     for number, (begin, end) in enumerate([(0, 3), (3, 3), (3, len(table))]):
         write_row_groups(tmp_path / "parts" / f"part-{number:05d}.parquet", [table[begin:end]], DOCUMENT_SCHEMA)
     parts = inputs | {"documents": tmp_path / "parts", "output": tmp_path / "from_parts"}
-    assert run(params=PARAMS, **parts) == expected
+    assert run(params=PARAMS, **parts, engine=InProcess()) == expected
     for name in ("ledger.parquet", "demonstrations.jsonl", "prompts.jsonl"):
         assert (tmp_path / "from_parts" / name).read_bytes() == (inputs["output"] / name).read_bytes()
     pd.testing.assert_frame_equal(*(read_documents(tmp_path / name / "documents") for name in ("out", "from_parts")))
@@ -126,7 +127,7 @@ def test_runs_that_are_common_in_all_parts_together_are_ignored(inputs, tmp_path
     for number, (begin, end) in enumerate([(0, 1), (1, copies)]):
         write_row_groups(tmp_path / "parts" / f"part-{number:05d}.parquet", [whole[begin:end]], DOCUMENT_SCHEMA)
     pd.DataFrame({"document_id": table["id"], "split": "train"}).to_parquet(inputs["splits"])
-    metrics = run(params=PARAMS, **inputs | {"documents": tmp_path / "parts"})
+    metrics = run(params=PARAMS, **inputs | {"documents": tmp_path / "parts"}, engine=InProcess())
     assert metrics["documents_kept"] == copies
 
 
@@ -136,4 +137,4 @@ def test_nothing_left_is_a_data_error(inputs):
     table = pd.DataFrame({"id": ["item"], "text": [ITEM]})
     write_documents(inputs["documents"], table.assign(source="s", path="p", kind="prose", licence="MIT"))
     with pytest.raises(StageError, match="decontaminate: 1 by shared_ngram"):
-        run(params=PARAMS, **inputs)
+        run(params=PARAMS, **inputs, engine=InProcess())

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from stages.cluster.engines import InProcess
 from stages.deduplicate import Params, run
 from stages.errors import ExitCode, StageError
 from stages.parameters import read_section
@@ -27,7 +28,13 @@ def deduplicate(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict]:
     """Kept documents, ledger, clusters and metrics."""
     write_documents(folder / "before", documents)
-    metrics = run(params=params, documents=folder / "before", output=folder)
+    metrics = run(
+        params=params,
+        documents=folder / "before",
+        output=folder,
+        checkpoints=folder / "checkpoints",
+        engine=InProcess(),
+    )
     ledger, clusters = (pd.read_parquet(folder / f"{name}.parquet") for name in ("ledger", "clusters"))
     return read_documents(folder / "documents"), ledger.set_index("id"), clusters.set_index("id"), metrics
 
@@ -114,7 +121,13 @@ def test_parts_and_partitions_make_no_difference(corpus, tmp_path, monkeypatch):
     names = ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
     for name, begin, end in zip(names, [0, 9, 9], [9, 9, len(corpus)], strict=True):
         write_row_groups(tmp_path / "parts" / name, [table.slice(begin, end - begin)], DOCUMENT_SCHEMA)
-    metrics = run(params=PARAMS, documents=tmp_path / "parts", output=tmp_path / "out")
+    metrics = run(
+        params=PARAMS,
+        documents=tmp_path / "parts",
+        output=tmp_path / "out",
+        checkpoints=tmp_path / "checkpoints",
+        engine=InProcess(),
+    )
     found = [pd.read_parquet(tmp_path / "out" / f"{name}.parquet").set_index("id") for name in ("ledger", "clusters")]
     pd.testing.assert_frame_equal(read_documents(tmp_path / "out" / "documents"), expected[0])
     pd.testing.assert_frame_equal(found[0], expected[1])
@@ -144,7 +157,13 @@ def test_a_part_without_documents_comes_out_empty(tmp_path):
 def test_a_folder_without_documents_is_a_data_error(tmp_path):
     (tmp_path / "before").mkdir()
     with pytest.raises(StageError, match="no documents"):
-        run(params=PARAMS, documents=tmp_path / "before", output=tmp_path)
+        run(
+            params=PARAMS,
+            documents=tmp_path / "before",
+            output=tmp_path,
+            checkpoints=tmp_path / "checkpoints",
+            engine=InProcess(),
+        )
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def scratch(tmp_path_factory) -> Path:
     st.integers(1, 30),
 )
 def test_parts_are_filled_in_order_and_no_document_is_split(scratch, texts, rows, most_bytes):
-    for path in parts(scratch):
+    for path in scratch.iterdir():
         path.unlink()
     write_parts(scratch, batches(texts, rows), most_bytes)
     assert texts_of(scratch) == plainly_divided(texts, most_bytes)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.planted import Planted, passages, planted
+from stages.cluster.engines import InProcess
 from stages.deduplicate import Params, run
 from stages.parameters import read_section
 from stages.text.documents import write_documents
@@ -27,7 +28,13 @@ def clusters_of(folder: Path, texts: list[Planted], params: Params) -> list[str]
     table = pd.DataFrame(texts)
     table["id"] = [f"{original:06d}-{copy}" for original, copy in zip(table["original"], table["copy"], strict=True)]
     write_documents(folder / "before", table.assign(source="s", path="p", kind="prose", licence="MIT"))
-    run(params=params, documents=folder / "before", output=folder / "after")
+    run(
+        params=params,
+        documents=folder / "before",
+        output=folder / "after",
+        checkpoints=folder / "checkpoints",
+        engine=InProcess(),
+    )
     ledger = pd.read_parquet(folder / "after" / "ledger.parquet")
     return ledger["kept_id"].fillna(ledger["id"]).tolist()
 

@@ -186,7 +186,9 @@ def document_steps(checkout: Checkout, name: str) -> list[Step]:
     found = find_documents(checkout, [name])
     if not found:
         raise UnknownError(f"document {name}: not among those that collect gathered.")
-    return [document_step(checkout, Origins(checkout), found[0])]
+    from flows.rule_trace import rule_step  # compiled loops, which take longer to load than other traces take in all
+
+    return [document_step(checkout, Origins(checkout), found[0]), rule_step(checkout, found[0])]
 
 
 def identities_step(checkout: Checkout) -> Step:

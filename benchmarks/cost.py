@@ -27,8 +27,8 @@ JOINED = 2_000_000
 STAGES: dict[str, tuple[str, ...]] = {
     "collect": ("read", "write"),
     "clean": ("read", "repair", "language", "measures", "personal data", "write"),
-    "deduplicate": ("read", "word hashes", "signatures", "read", "write"),
-    "decontaminate": ("read", "word hashes", "decontamination", "write"),
+    "deduplicate": ("read", "signatures", "read", "write"),
+    "decontaminate": ("read", "decontamination", "write"),
     "encode": ("read", "encode"),
 }
 """The chain's steps that each stage takes; deduplicate reads twice, once to sign and once to keep."""
@@ -64,7 +64,8 @@ def counted(folder: Path, size: float) -> Counted:
     np.flatnonzero(np.diff(keys[order]) == 0)
     sorted_seconds = time.process_time() - began
     few = JOINED // 10
-    pairs = list(map(tuple, drawn.integers(0, JOINED, size=(few, 2)).tolist()))
+    pairs = drawn.integers(0, JOINED, size=(few, 2))
+    link(JOINED, pairs[:1])  # compiles
     began = time.process_time()
     link(JOINED, pairs)
     linked_seconds = time.process_time() - began

@@ -15,19 +15,23 @@ import pyarrow.parquet as pq
 from resiliparse.extract.html2text import extract_plain_text
 
 from benchmarks.material import LONG_WORDS, SPLIT_PATTERN, VOCABULARY_SIZE, read_texts
-from stages.text.contamination import Index
-from stages.text.kernels import signature
+from stages.text.code_points import Texts, alphabet
+from stages.text.comparable import whole_texts
+from stages.text.contamination import Indexes, Limits, found_in
+from stages.text.kernels import text_signatures
 from stages.text.language import detect
 from stages.text.measures import measure
-from stages.text.near_duplicates import clusters, permutations
-from stages.text.personal_data import mask_all
-from stages.text.repair import repair
+from stages.text.near_duplicates import Forest, permutations
+from stages.text.personal_data import mask, mask_all
+from stages.text.repair import repair_all
+from stages.text.stretch_counts import count
 from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn
-from stages.text.word_hashes import text_ngrams, word_hashes
 
 FUNCTIONS = 14 * 8
 SHINGLE_WORDS = 5
+LIMITS = Limits(LONG_WORDS, short_words=8, min_coverage=0.5, common_texts=10)
+"""Those of the pipeline; texts are scanned for the long and the short runs alike."""
 
 Take = Callable[[], object]
 """A step that is ready: what it loads or compiles is loaded and compiled."""
@@ -53,17 +57,22 @@ def measures(folder: Path) -> Take:
     return lambda: measure(texts)
 
 
-def sign(hashes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The MinHash signature of every text, given its word hashes."""
-    functions = permutations(FUNCTIONS, seed=1)
-    return [signature(text_ngrams(words, SHINGLE_WORDS), *functions) for words in hashes]
+def coded(texts: Sequence[str]) -> Texts:
+    """Texts as the stages have them from a column of Parquet."""
+    return whole_texts(pa.array(texts, pa.string()))
+
+
+def sign(texts: Sequence[str]) -> np.ndarray:
+    """The MinHash signature of every text, uint32 [texts, functions]."""
+    known, functions = alphabet(), permutations(FUNCTIONS, seed=1)
+    return text_signatures(*coded(texts), known.classes, known.lower, SHINGLE_WORDS, *functions)[0]
 
 
 def signatures(folder: Path) -> Take:
     """The MinHash signature of every document."""
     texts = documents(folder)
-    sign([word_hashes(text) for text in texts[:2]])
-    return lambda: sign([word_hashes(text) for text in texts])
+    sign(texts[:2])
+    return lambda: sign(texts)
 
 
 def encode_cold(vocabulary: str, folder: Path) -> Take:
@@ -81,12 +90,15 @@ def encode_unseen(vocabulary: str, folder: Path) -> Take:
 def train(folder: Path) -> Take:
     """A vocabulary learnt from texts."""
     texts = read_texts(folder, "first")
-    return lambda: learn(texts, VOCABULARY_SIZE, SPLIT_PATTERN)
+    learn(count(texts[:2], SPLIT_PATTERN), 300, SPLIT_PATTERN)
+    return lambda: learn(count(texts, SPLIT_PATTERN), VOCABULARY_SIZE, SPLIT_PATTERN)
 
 
-def link(size: int, pairs: Sequence[tuple[int, int]]) -> object:
-    """Clusters of `size` documents that are joined by pairs."""
-    return clusters(size, pairs)
+def link(size: int, pairs: np.ndarray) -> np.ndarray:
+    """Clusters of `size` documents that are joined by pairs, int64 [pairs, 2]."""
+    forest = Forest(size)
+    forest.join(pairs)
+    return forest.clusters()
 
 
 def main_text(folder: Path) -> Take:
@@ -100,14 +112,12 @@ class Work:
     """What the chain has made of a folder's documents so far."""
 
     folder: Path
-    items: Index
+    items: Indexes
     encode: Callable[[list[str]], object]
     texts: list[str] = field(default_factory=list)
     columns: dict[str, Any] = field(default_factory=dict)
     """Of the table that is written, beside the text."""
-    hashes: list[np.ndarray] = field(default_factory=list)
-    """Of the words of each text."""
-    signatures: list[np.ndarray] = field(default_factory=list)
+    signatures: np.ndarray = field(default_factory=lambda: np.empty((0, FUNCTIONS), dtype=np.uint32))
     """Made and not written, as on the peer's side, since the band join keeps them in files of its own."""
 
 
@@ -116,7 +126,7 @@ def _read(work: Work) -> None:
 
 
 def _repair(work: Work) -> None:
-    work.texts = list(map(repair, work.texts))
+    work.texts = repair_all(work.texts)
 
 
 def _language(work: Work) -> None:
@@ -128,20 +138,20 @@ def _measure(work: Work) -> None:
 
 
 def _mask(work: Work) -> None:
-    masked = mask_all(work.texts)
-    work.texts, work.columns["masked"] = [text for text, _ in masked], [spans for _, spans in masked]
-
-
-def _hash(work: Work) -> None:
-    work.hashes = list(map(word_hashes, work.texts))
+    # As in clean: counted as an attribute, and masked where there is something.
+    work.columns["masked"] = [spans for _, spans in mask_all(work.texts)]
+    work.texts = [
+        mask(text)[0] if spans else text for text, spans in zip(work.texts, work.columns["masked"], strict=True)
+    ]
 
 
 def _sign(work: Work) -> None:
-    work.signatures = sign(work.hashes)
+    work.signatures = sign(work.texts)
 
 
 def _scan(work: Work) -> None:
-    work.columns["contaminated"] = list(map(len, work.items.hits(work.hashes)))
+    found = found_in([coded(work.texts)], work.items)
+    work.columns["contaminated"] = np.bincount(found.long.texts, minlength=len(work.texts))
 
 
 def _encode(work: Work) -> None:
@@ -159,7 +169,6 @@ CHAIN: dict[str, Callable[[Work], None]] = {
     "language": _language,
     "measures": _measure,
     "personal data": _mask,
-    "word hashes": _hash,
     "signatures": _sign,
     "decontamination": _scan,
     "encode": _encode,
@@ -173,10 +182,10 @@ def chain(folder: Path) -> Callable[[], dict[str, float]]:
     items = json.loads((folder / "items.json").read_text(encoding="utf-8"))
     encode = encoder(folder / "large")
     encode(read_texts(folder, "first"))
-    index = Index([word_hashes(item) for item in items], LONG_WORDS)
+    indexes = Indexes.of(items, LIMITS)
 
     def take(encode: Callable[[list[str]], object] = encode) -> dict[str, float]:
-        work, seconds = Work(folder, index, encode), {}
+        work, seconds = Work(folder, indexes, encode), {}
         for name, step in CHAIN.items():
             began = time.process_time()
             step(work)

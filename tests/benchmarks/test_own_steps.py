@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 from benchmarks import own_steps
 from benchmarks.material import vocabulary
 from stages.parameters import read_parameters
+from stages.text.stretch_counts import count
 from stages.text.vocabulary import learn, save
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +31,7 @@ def folder(tmp_path):
     (tmp_path / "large").mkdir()
     vocabulary(TEXTS, size=300).save(str(tmp_path / "large" / "tokenizer.json"))
     pattern = read_parameters(ROOT / "params.yaml")["train_tokenizer"]["split_pattern"]
-    save(learn(TEXTS, 300, pattern), tmp_path / "small")
+    save(learn(count(TEXTS, pattern), 300, pattern), tmp_path / "small")
     return tmp_path
 
 

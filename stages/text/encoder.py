@@ -1,12 +1,16 @@
-"""The fast way from texts to ids: one compiled loop where the split pattern has one, else the library's."""
+"""The fast way from texts to ids: by gigatoken, a compiled loop or the library, whichever knows the split pattern."""
 
 import json
+import sys
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from stages.text.code_points import code_points
 from stages.text.stretches import Splitting, splitting, utf8
 from stages.text.token_kernels import encode_texts, fill_merges
 from stages.text.tokenizer import SPECIAL_TOKENS, TOKENIZER_FILE, Tokenizer, spelled_bytes
@@ -29,6 +33,13 @@ class TokenArrays(NamedTuple):
     """uint16, each document from bos to end."""
     starts: np.ndarray
     """Where each document begins and the last one ends, int64 [documents + 1]."""
+
+    @classmethod
+    def of(cls, documents: Sequence[np.ndarray]) -> "TokenArrays":
+        """Those of the ids of each document."""
+        starts = np.zeros(len(documents) + 1, dtype=np.int64)
+        np.cumsum([len(document) for document in documents], out=starts[1:])
+        return cls(np.concatenate([np.zeros(0, dtype=np.uint16), *documents]), starts)
 
     def documents(self) -> list[np.ndarray]:
         """The ids of each document."""
@@ -73,14 +84,63 @@ class LibraryEncoder:
     def encode(self, texts: Sequence[str]) -> TokenArrays:
         """The ids of each text between bos and end."""
         first, last = EDGES
-        documents = [np.array([first, *ids, last], dtype=np.uint16) for ids in self._tokenizer.encode_batch([*texts])]
-        starts = np.zeros(len(documents) + 1, dtype=np.int64)
-        np.cumsum([len(document) for document in documents], out=starts[1:])
-        return TokenArrays(np.concatenate([np.zeros(0, dtype=np.uint16), *documents]), starts)
+        encoded = self._tokenizer.encode_batch([*texts])
+        return TokenArrays.of([np.array([first, *ids, last], dtype=np.uint16) for ids in encoded])
+
+
+@cache
+def unassigned() -> np.ndarray:
+    """Whether a code point is none of a character in this Python's version of Unicode, bool [code points]."""
+    return np.array([unicodedata.category(chr(code)) == "Cn" for code in range(sys.maxunicode + 1)])
+
+
+def all_assigned(text: str) -> bool:
+    """Whether all libraries, whatever their versions of Unicode, see the same letters and numbers in the text."""
+    return text.isascii() or not unassigned()[code_points(text)].any()
+
+
+class GigatokenEncoder:
+    """Ids by gigatoken, for the split patterns of well-known models; the fastest where it knows the pattern.
+
+    Its Unicode is newer than that of the tokenizers library: a text with a character that may be new is encoded by
+    `reference`. RuntimeError if it does not know the pattern.
+    """
+
+    def __init__(self, saved: dict[str, Any], reference: Encoder) -> None:
+        from gigatoken import Tokenizer as Gigatoken
+
+        # It would read a control token that a text spells as the token itself; it now knows of none.
+        self._tokenizer = Gigatoken.from_json(json.dumps(saved | {"added_tokens": []}))
+        self._reference = reference
+
+    def encode(self, texts: Sequence[str]) -> TokenArrays:
+        """The ids of each text between bos and end."""
+        is_known = [all_assigned(text) for text in texts]
+        found = self._encode([text for text, known in zip(texts, is_known, strict=True) if known])
+        if all(is_known):
+            return found
+        rest = self._reference.encode([text for text, known in zip(texts, is_known, strict=True) if not known])
+        ours, theirs = iter(found.documents()), iter(rest.documents())
+        return TokenArrays.of([next(ours if known else theirs) for known in is_known])
+
+    def _encode(self, texts: list[str]) -> TokenArrays:
+        rows = self._tokenizer.encode_batch(texts, parallel=False).layout
+        starts = rows.offsets.data + len(EDGES) * np.arange(len(texts) + 1)
+        ids = np.empty(starts[-1], dtype=np.uint16)
+        is_edge = np.zeros(len(ids), dtype=bool)
+        for edge, places in zip(EDGES, (starts[:-1], starts[1:] - 1), strict=True):
+            ids[places] = edge
+            is_edge[places] = True
+        ids[~is_edge] = rows.content.data
+        return TokenArrays(ids, starts)
 
 
 def fastest(folder: Path) -> Encoder:
     """The fastest encoder for the tokenizer in `folder`."""
     saved = json.loads((folder / TOKENIZER_FILE).read_text(encoding="utf-8"))
-    found = splitting(saved["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"])
-    return LibraryEncoder(Tokenizer.load(folder)) if found is None else CompiledEncoder(saved, found)
+    library = LibraryEncoder(Tokenizer.load(folder))
+    try:
+        return GigatokenEncoder(saved, library)
+    except RuntimeError:  # the only sign that it does not know the split pattern
+        found = splitting(saved["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"])
+        return library if found is None else CompiledEncoder(saved, found)

@@ -6,11 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.text import encoder as encoders
-from stages.text.encoder import CompiledEncoder, LibraryEncoder, fastest
+from stages.text.encoder import CompiledEncoder, GigatokenEncoder, LibraryEncoder, all_assigned, fastest
 from stages.text.stretch_counts import count
+from stages.text.stretches import splitting
 from stages.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from stages.text.vocabulary import learn, save
 from tests.conftest import SENTENCES
+
+GPT4_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""That of `cl100k_base`, as Llama 3 spells it."""
 
 HARD_TEXTS = (
     "",
@@ -38,6 +45,63 @@ def test_hard_texts_have_the_ids_of_the_library_when_seen_first_and_again(compil
     expected = [[tokenizer.bos, *tokenizer.encode(text), tokenizer.end] for text in HARD_TEXTS]
     for _ in range(2):
         assert [found.tolist() for found in compiled.encode(HARD_TEXTS).documents()] == expected
+
+
+@pytest.fixture(scope="module")
+def gpt4_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gpt4")
+    texts = [*SENTENCES, *["  it's 123", "<|bos|>|><|user|>"] * 20]
+    save(learn(count(texts, GPT4_PATTERN), 360, GPT4_PATTERN), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def gigatoken(gpt4_folder):
+    found = fastest(gpt4_folder)
+    assert isinstance(found, GigatokenEncoder)
+    return found
+
+
+def test_gigatoken_gives_the_ids_of_the_library_and_no_control_token_for_a_spelled_one(gigatoken, gpt4_folder):
+    library = Tokenizer.load(gpt4_folder)
+    texts = [*HARD_TEXTS, *SPECIAL_TOKENS, "".join(SPECIAL_TOKENS), *SENTENCES]
+    found = gigatoken.encode(texts)
+    assert found.ids.dtype == np.uint16
+    assert [ids.tolist() for ids in found.documents()] == [[0, *library.encode(text), 1] for text in texts]
+    assert min(ids[1:-1].min(initial=99) for ids in found.documents()) >= len(SPECIAL_TOKENS)
+    assert gigatoken.encode([]).documents() == []
+
+
+def test_a_character_too_new_for_one_of_the_libraries_is_encoded_by_the_slow_one(gigatoken, gpt4_folder):
+    """U+088F and U+10940 came with Unicode 17; to the tokenizers library they are no letters."""
+    texts = ["the sea", "the\u088fs a\u088f's", "", "\U00010940 weir\U00010940"]
+    assert [all_assigned(text) for text in texts] == [True, False, True, False]
+    library = LibraryEncoder(Tokenizer.load(gpt4_folder)).encode(texts)
+    assert gigatoken.encode(texts).ids.tolist() == library.ids.tolist()
+    assert gigatoken.encode(texts).starts.tolist() == library.starts.tolist()
+
+
+def test_gigatoken_and_the_compiled_loop_see_the_same_in_every_character_that_both_know(gigatoken, gpt4_folder):
+    saved = json.loads((gpt4_folder / "tokenizer.json").read_text())
+    loop = CompiledEncoder(saved, splitting(GPT4_PATTERN))
+    codes = [*range(0xD800), *range(0xE000, 0x32000), *range(0xE0000, 0xE0200), 0x10FFFD]
+    # A sign takes the apostrophe, a number two of the digits, white space both spaces: these tokens tell them apart.
+    telling = [saved["model"]["vocab"][token] for token in ("'s", "123", "\u0120\u0120")]
+    kinds = [loop.encode([f"{kind}'s{kind}123  {kind}"]).ids for kind in "\u00e6\u00b2\u00ac\u00a0"]
+    assert [np.isin(telling, ids).tolist() for ids in kinds] == [
+        [True, True, False],
+        [True, False, False],
+        [False, True, False],
+        [True, True, True],
+    ]
+    texts = [text for text in (f"{chr(code)}'s{chr(code)}123  {chr(code)}" for code in codes) if all_assigned(text)]
+    assert gigatoken.encode(texts).ids.tolist() == loop.encode(texts).ids.tolist()
+
+
+@given(st.lists(st.text("theriv aswfl\n12'\u00e9<|>", max_size=90) | st.text(max_size=20), max_size=5))
+def test_ids_of_gigatoken_are_those_of_the_library(gigatoken, gpt4_folder, texts):
+    library = LibraryEncoder(Tokenizer.load(gpt4_folder)).encode(texts)
+    assert gigatoken.encode(texts).ids.tolist() == library.ids.tolist()
 
 
 @given(st.lists(st.text("theriv aswfl\n12'\u00e9", max_size=90) | st.text(max_size=20), max_size=5))

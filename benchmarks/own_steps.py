@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gigatoken
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +17,7 @@ from benchmarks.material import LONG_WORDS, SPLIT_PATTERN, VOCABULARY_SIZE, read
 from stages.text.code_points import Texts, alphabet
 from stages.text.comparable import whole_texts
 from stages.text.contamination import Indexes, Limits, found_in
+from stages.text.encoder import fastest
 from stages.text.kernels import text_signatures
 from stages.text.language import detect
 from stages.text.measures import measure
@@ -25,7 +25,6 @@ from stages.text.near_duplicates import Forest, permutations
 from stages.text.personal_data import mask, mask_all
 from stages.text.repair import repair_all
 from stages.text.stretch_counts import count
-from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn
 
 FUNCTIONS = 14 * 8
@@ -38,11 +37,10 @@ Take = Callable[[], object]
 
 
 def encoder(folder: Path) -> Callable[[list[str]], object]:
-    """What turns texts into ids by the vocabulary in `folder`: gigatoken where it knows the split, else the stages'."""
-    try:
-        return partial(gigatoken.Tokenizer(str(folder / "tokenizer.json")).encode_batch, parallel=False)
-    except RuntimeError:  # a split pattern that it has no code for
-        return Tokenizer.load(folder).encode_batch
+    """The stages' encoder for the vocabulary in `folder`, which has met no text yet."""
+    encode = fastest(folder).encode
+    encode([""])  # compiles, or loads what comes late
+    return encode
 
 
 def documents(folder: Path) -> list[str]:

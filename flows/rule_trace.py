@@ -5,7 +5,7 @@ from typing import Any
 from flows.chain import Line, Step
 from flows.lineage import Checkout
 from stages.text.attributes import attributes
-from stages.text.profiles import PUBLISHED, Choice, Headwater, limits
+from stages.text.profiles import Choice, Headwater, limits, title
 from stages.text.repair import repair_all
 
 
@@ -16,8 +16,6 @@ def rule_step(checkout: Checkout, document: dict[str, Any]) -> Step:
     kind, texts = document["kind"], repair_all([document["text"]])
     held = limits(kind, choice, Headwater.model_validate(parameters["headwater"]))
     measured = attributes([kind], [document["path"]], texts, tuple(parameters["toxic_words"])).iloc[0]
-    name = getattr(choice, kind)
-    version = f" {PUBLISHED[name].version}" if name in PUBLISHED else ""
     lines = [Line("language", f"{measured['language']} {measured['language_score']:.2f}", (), measured.to_dict())]
     for rule, limit in held.items():
         bound, measure = rule.split("_", 1)
@@ -25,4 +23,4 @@ def rule_step(checkout: Checkout, document: dict[str, Any]) -> Step:
         broken = ": broken" if (value < limit if is_least else value > limit) else ""
         text = f"{measure} {value:.4g}, at {'least' if is_least else 'most'} {limit:g}{broken}"
         lines.append(Line("", text, (), {"rule": rule, "value": value, "limit": float(limit)}))
-    return Step(f"rules of clean, profile {name}{version}", tuple(lines))
+    return Step(f"rules of clean, profile {title(kind, choice)}", tuple(lines))

@@ -23,7 +23,7 @@ from stages.text.kept_attributes import attribute_key, kept_or_measured, remove_
 from stages.text.ledger import LEDGER_SCHEMA
 from stages.text.ledger_columns import ledger_columns, read_ledger, require_kept_rows, tally_ledger
 from stages.text.personal_data import mask
-from stages.text.profiles import Choice, Headwater
+from stages.text.profiles import Choice, Headwater, title
 from stages.text.repair import repair_all
 from stages.text.row_groups import write_row_groups
 
@@ -140,7 +140,8 @@ def run(params: Params, documents: Path, output: Path, attributes: Path, checkpo
     remove_others(attributes, (attribute_key(part, params.toxic_words) for part in found))
     entries = read_ledger(path)
     require_kept_rows("clean", entries)
-    return tally_ledger(entries) | {"masked": pc.sum(entries["masked"], min_count=0).as_py()}
+    profiles: Metrics = {f"profile_{kind}": title(kind, params.profiles) for kind in Choice.model_fields}
+    return tally_ledger(entries) | {"masked": pc.sum(entries["masked"], min_count=0).as_py()} | profiles
 
 
 if __name__ == "__main__":

@@ -178,3 +178,9 @@ def limits(kind: str, choice: Choice, headwater: Headwater) -> Mapping[str, floa
         return PUBLISHED[name].limits
     rules = {"reference": headwater.reference, "code": headwater.code}
     return own_limits(rules.get(kind, headwater.prose))
+
+
+def title(kind: str, choice: Choice) -> str:
+    """The profile that judges documents of a kind, with its version if others have published it."""
+    name = str(getattr(choice, kind))
+    return f"{name} {PUBLISHED[name].version}" if name in PUBLISHED else name

@@ -22,6 +22,11 @@ def clean(folder: Path, params: Params = PARAMS, output: str = "clean") -> dict:
     """Run over `folder`/raw as from nothing but for kept attributes."""
     for name in (output, "checkpoints"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    return go_on(folder, params, output)
+
+
+def go_on(folder: Path, params: Params = PARAMS, output: str = "clean") -> dict:
+    """Run over `folder`/raw with what an earlier start has done."""
     return run(
         params=params,
         documents=folder / "raw",
@@ -122,6 +127,11 @@ def judged_by(profile: str, **changes: object) -> Params:
 def cleaned_files(folder: Path, params: Params = PARAMS) -> dict[str, bytes]:
     """What a run over `folder`/raw writes, by name."""
     clean(folder, params)
+    return files_of(folder)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """What `folder`/clean holds, by name."""
     written = sorted(path for path in (folder / "clean").rglob("*") if path.is_file())
     return {path.relative_to(folder / "clean").as_posix(): path.read_bytes() for path in written}
 
@@ -181,6 +191,17 @@ def test_without_kept_attributes_the_same_bytes_are_written(two_parts: Path) -> 
     again = cleaned_files(two_parts)
     shutil.rmtree(two_parts / "attributes")
     assert first == again == cleaned_files(two_parts)
+
+
+def test_parts_that_an_earlier_start_has_done_are_not_done_again(two_parts: Path) -> None:
+    first = cleaned_files(two_parts)
+    done, cut_off = (two_parts / "checkpoints" / name for name in ("part-00000", "part-00001"))
+    cut_off.rename(cut_off.with_name("part-00001-x.partial"))
+    shutil.rmtree(two_parts / "clean")
+    go_on(two_parts)
+    assert files_of(two_parts) == first
+    assert (two_parts / "clean/documents/part-00000.parquet").samefile(done / "documents.parquet")
+    assert sorted(path.name for path in done.parent.iterdir()) == ["part-00000", "part-00001"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 and no more"])

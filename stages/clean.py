@@ -1,5 +1,6 @@
 """Mend, tag and filter documents, and mask the personal data in them; the ledger says what happened to each."""
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -122,10 +123,20 @@ def clean_shard(params: Params, attributes: Path, part: Path, folder: Path) -> N
 
     What is measured is kept in `attributes`, which saves the next run time and changes nothing.
     """
-    kept_at = attributes / attribute_key(part, params.toxic_words) / part.name
+    key = attribute_key(part, params.toxic_words)
+    (folder / "key").write_text(key)
+    kept_at = attributes / key / part.name
     cleaned = clean_part(pq.read_table(part), params, partial(kept_or_measured, kept_at, known_of))
     write_columns(folder / "documents.parquet", cleaned.documents)
     write_row_groups(folder / "ledger.parquet", [cleaned.ledger], LEDGER_SCHEMA)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a finished file a second name, or a copy where the file system has no such names."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def run(params: Params, documents: Path, output: Path, attributes: Path, checkpoints: Path, engine: Engine) -> Metrics:
@@ -134,10 +145,10 @@ def run(params: Params, documents: Path, output: Path, attributes: Path, checkpo
     folders = map_shards("clean", partial(clean_shard, params, attributes), found, checkpoints, engine)
     (output / "documents").mkdir(parents=True)
     for part, folder in zip(found, folders, strict=True):
-        (output / "documents" / part.name).hardlink_to(folder / "documents.parquet")
+        link_or_copy(folder / "documents.parquet", output / "documents" / part.name)
     path = output / "ledger.parquet"
     write_row_groups(path, (pq.read_table(folder / "ledger.parquet") for folder in folders), LEDGER_SCHEMA)
-    remove_others(attributes, (attribute_key(part, params.toxic_words) for part in found))
+    remove_others(attributes, ((folder / "key").read_text() for folder in folders))
     entries = read_ledger(path)
     require_kept_rows("clean", entries)
     profiles: Metrics = {f"profile_{kind}": title(kind, params.profiles) for kind in Choice.model_fields}

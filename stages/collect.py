@@ -4,8 +4,10 @@ import contextlib
 import gc
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from stages.text.portions import Portion, portions
 from stages.text.raw_batches import MEASURES, batch_of, read_batches, write_batches
 from stages.text.reading import Reading, together
 from stages.text.recorded_sources import read_recorded, source_hash
+from stages.text.scratch_arrays import scratch_folder
 from stages.text.sources import Source, check_licences, units
 
 MANIFEST_VERSION = 1
@@ -49,19 +52,20 @@ class Params(Section):
     """What the documents must satisfy, or the pipeline stops here."""
 
 
-def read_portion(one: tuple[Portion, Path]) -> tuple[Reading, Path]:
-    """Write the documents of a portion as batches in its new folder; the account of them, and where they lie.
+def read_portion(scratch: Path, portion: Portion) -> tuple[Reading, Path]:
+    """Write the documents of a portion as batches in a new folder; the account of them, and where they lie.
 
     There is no cyclic garbage collection meanwhile: syntax trees hold no cycles, and searching them for some takes a
     third of the time.
     """
-    portion, folder = one
-    gc.disable()
-    folder.mkdir()
-    reading, documents = portion.read(folder)
+    folder = Path(tempfile.mkdtemp(dir=scratch))
     batches = folder / "batches.arrow"
-    write_batches(batches, documents)
-    gc.enable()
+    gc.disable()
+    try:
+        reading, documents = portion.read(folder)
+        write_batches(batches, documents)
+    finally:
+        gc.enable()
     gc.collect()  # what archives and errors leave behind
     return reading, batches
 
@@ -84,14 +88,11 @@ def collected(
     """Write the documents of all portions under `output`; an account for each source, and the documents' measures."""
     readings: list[Reading] = []
     measured: list[pd.DataFrame] = []
-    scratch = output / "scratch"
-    scratch.mkdir(parents=True)
-    try:
-        places = [(portion, scratch / str(number)) for number, portion in enumerate(found)]
-        with contextlib.closing(in_order(engine.map(read_portion, places))) as read:
-            write_parts(output / "documents", joined(read, readings, measured), most_bytes)
-    finally:
-        shutil.rmtree(scratch)
+    with (
+        scratch_folder(output / "scratch") as scratch,
+        contextlib.closing(in_order(engine.map(partial(read_portion, scratch), found))) as read,
+    ):
+        write_parts(output / "documents", joined(read, readings, measured), most_bytes)
     return together(readings), pd.concat(measured or [batch_of([]).select(MEASURES).to_pandas()], ignore_index=True)
 
 

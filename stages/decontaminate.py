@@ -1,5 +1,7 @@
 """Remove from the training part what gives away an evaluation item or a validation or test prompt."""
 
+import contextlib
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from stages.cluster.engines import Engine
+from stages.cluster.engines import Engine, in_order
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
@@ -158,10 +160,12 @@ class Scanned(NamedTuple):
         return totals
 
 
-def scan_documents(indexes: Indexes, limits: Limits, one: tuple[Path, np.ndarray, Path]) -> None:
-    """Look through one part, of which some documents are wanted, and write what is found to a file."""
-    part, wanted, file = one
+def scan_documents(indexes: Indexes, limits: Limits, folder: Path, one: tuple[Path, np.ndarray]) -> Path:
+    """Look through one part, of which some documents are wanted; the file that says what is found."""
+    part, wanted = one
+    file = Path(tempfile.mkdtemp(dir=folder)) / "hits"
     scan_part(part, wanted, file, indexes, limits)
+    return file
 
 
 def scan(
@@ -174,12 +178,16 @@ def scan(
     engine: Engine,
 ) -> Scanned:
     """Look through all that is trained on, a part of the documents at a time."""
-    files = [folder / f"hits-{number:05d}" for number in range(len(found))]
     wanted = [pc.equal(split, "train").to_numpy(zero_copy_only=False) for split in splits]
-    work = partial(scan_documents, indexes, limits)
-    with Progress("decontaminate: documents", len(found), "part") as progress:
-        for done, _ in enumerate(engine.map(work, [*zip(found, wanted, files, strict=True)]), start=1):
-            progress.update(done)
+    work, items = partial(scan_documents, indexes, limits, folder), [*zip(found, wanted, strict=True)]
+    files = []
+    with (
+        Progress("decontaminate: documents", len(found), "part") as progress,
+        contextlib.closing(in_order(engine.map(work, items))) as scanned,
+    ):
+        for file in scanned:
+            files.append(file)
+            progress.update(len(files))
     records = {
         name: found_in(batches([one.text for one in group if one.is_trained_on]), indexes)
         for name, group in groups.items()
@@ -199,7 +207,7 @@ def run(
 ) -> Metrics:
     """Give each document its split, and drop documents, demonstrations and prompts from the training part alone.
 
-    Documents are read a part at a time: once to count which runs of words are common, once to be written.
+    Documents are read a part at a time: to count which runs of words are common, for the ledger, and to be written.
     """
     found = parts(documents)
     table = pq.read_table(splits, columns=["document_id", "split"])

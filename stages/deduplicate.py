@@ -141,15 +141,19 @@ def text_lengths(documents: pa.Table) -> np.ndarray:
     return np.asarray(pc.utf8_length(documents["text"]).to_numpy(), dtype=np.int64)
 
 
-def announce(documents: int, shape: Shape, folder: Path) -> None:
-    """Say on standard error what the search will take; StageError if the disk has not as much."""
+def announce(documents: int, shape: Shape, folder: Path, checkpoints: Path) -> None:
+    """Say on standard error what the search will take; StageError if the disk has not as much.
+
+    What an earlier start has left in `checkpoints` is there already.
+    """
     disk, memory = needed_disk(documents, shape), needed_memory(documents, shape)
     print(
         f"deduplicate: {documents:,} documents, {figure(disk / 2**20)} MiB of disk for signatures and bands, "
         f"up to {figure(memory / 2**20)} MiB of memory",
         file=sys.stderr,
     )
-    free = shutil.disk_usage(folder).free
+    held = sum(file.stat().st_size for file in checkpoints.rglob("*") if file.is_file())
+    free = shutil.disk_usage(folder).free + held
     if free < disk:
         raise StageError(
             ExitCode.RESOURCES,
@@ -164,7 +168,7 @@ def run(params: Params, documents: Path, output: Path, checkpoints: Path, engine
     found = parts(documents)
     documents_in = sum(pq.read_metadata(part).num_rows for part in found)
     with scratch_folder(output / "scratch") as folder:
-        announce(documents_in, params.shape, folder)
+        announce(documents_in, params.shape, folder, checkpoints)
         sign = partial(sign_shard, params.shape)
         signatures = map_shards("deduplicate: signatures", sign, found, checkpoints, engine)
         signed = signed_parts([shard / SIGNATURES for shard in signatures], params.shape)

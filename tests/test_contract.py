@@ -33,6 +33,7 @@ PARAMETER_FILES = [ROOT / "params.yaml", ROOT / "tests/tiny_params.yaml"]
 NO_DEPENDENCIES = (
     "environment.py",
     "stages/command.py",
+    "stages/cluster/",
     "stages/execution/",
     "stages/lean_imports.py",
     "stages/progress.py",

@@ -68,8 +68,8 @@ class ProcessPool:
         with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), end_on_interrupt) as pool:
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # one that starts would show a trace
             places: dict[Future[Result], int] = {pool.submit(work, item): place for place, item in enumerate(items)}
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             try:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
                 for done in as_completed(places):
                     yield places[done], done.result()
             except BaseException:

@@ -1,5 +1,6 @@
 """Make one folder of each shard, on any engine, without making those again that an earlier start has finished."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,8 +25,11 @@ def map_shards(
         shutil.rmtree(unfinished)
     folders = [finished / shard.stem for shard in shards]
     pairs = [(shard, folder) for shard, folder in zip(shards, folders, strict=True) if not folder.is_dir()]
-    with Progress(title, len(shards), "shard", start=len(shards) - len(pairs)) as progress:
-        for _ in engine.map(partial(fill, work), pairs):
+    with (
+        Progress(title, len(shards), "shard", start=len(shards) - len(pairs)) as progress,
+        contextlib.closing(engine.map(partial(fill, work), pairs)) as filled,
+    ):
+        for _ in filled:
             progress.update(progress.done + 1)
     return folders
 

@@ -71,7 +71,7 @@ class Index:
         flat = np.concatenate([np.empty(0, dtype=np.uint64), *grams])
         order = np.argsort(flat, kind="stable")
         self._grams, starts = np.unique(flat[order], return_index=True)
-        self._items_of_gram = np.split(owners[order], starts[1:])
+        self._items, self._starts = owners[order], np.append(starts, len(flat))
         self._table = place_table(self._grams)
 
     def __len__(self) -> int:
@@ -93,7 +93,7 @@ class Index:
         """The largest share of one item's n-grams among `hits`."""
         if not len(hits):
             return 0.0
-        items = np.concatenate([self._items_of_gram[hit] for hit in hits])
+        items = np.concatenate([self._items[self._starts[hit] : self._starts[hit + 1]] for hit in hits])
         return float((np.bincount(items) / self.item_sizes[: items.max() + 1].clip(min=1)).max())
 
 

@@ -44,16 +44,22 @@ _PYTHON = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
+SPELLINGS = ("idna", "punycode", "raw", "undefined", "unicode")
+
+
 def declared_encoding(content: bytes, suffix: str) -> str | None:
     """The codec that a page or Python file says it is written in, if Python knows it; None if it says none or UTF-8."""
     found = (_PYTHON if suffix == ".py" else _META).search(content[:DECLARED])
     if found is None:
         return None
     try:
-        name = codecs.lookup(next(filter(None, found.groups())).decode()).name
+        known = codecs.lookup(next(filter(None, found.groups())).decode())
     except (LookupError, UnicodeDecodeError):
         return None
-    return None if name.startswith("utf") else WIDER.get(name, name)
+    # Python has codecs between bytes, and for spellings of text within text: no file is written in one of these.
+    if not known._is_text_encoding or known.name.startswith(("utf", *SPELLINGS)):
+        return None
+    return WIDER.get(known.name, known.name)
 
 
 def decode(content: bytes, declared: str | None = None) -> tuple[str, bool]:
@@ -91,7 +97,7 @@ def _recoded(content: bytes, declared: str | None) -> str:
     for encoding in filter(None, (declared, detected, FALLBACK)):
         try:
             text = content.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
+        except (UnicodeError, LookupError):
             continue
         if not _CONTROL.search(text):
             return text

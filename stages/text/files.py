@@ -114,7 +114,7 @@ def _docstrings(path: str, text: str, reading: Reading) -> Iterator[Text]:
     module = module_name(path)
     try:
         documented = read_module(text, module, is_package=path.endswith("__init__.py")).documented
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last for deep nesting
         raise UnreadableError(f"not Python: {error}") from error
     for item in documented:
         name = f"{module}.{item.name}" if item.name else module

@@ -1,8 +1,10 @@
 """Attributes of a part kept from one run to the next, so that a changed limit measures nothing anew."""
 
+import contextlib
 import hashlib
 import shutil
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
@@ -24,15 +26,19 @@ CODE = (
     "repair.py",
 )
 """Of this folder, all that decides what the attributes of a text are."""
-PACKAGES = ("eldc", "ftfy", "numba", "pyarrow")
+CALLER = "clean.py"
+"""The stage says what is mended and measured."""
+PACKAGES = ("eldc", "ftfy", "numba", "numpy", "pandas", "pyarrow")
 """Packages whose answers they hold."""
 
 
 def attribute_key(part: Path, toxic_words: Sequence[str]) -> str:
     """16 hex digits over what the attributes of a part depend on: its content, the code and the parameters."""
     digest = hashlib.sha256()
-    for path in (part, *(Path(__file__).with_name(name) for name in CODE)):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    here = Path(__file__)
+    for path in (part, here.parents[1] / CALLER, *map(here.with_name, CODE)):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     versions = (sys.version.split()[0], unicodedata.unidata_version, *map(version, PACKAGES))
     digest.update("\0".join((*versions, *toxic_words)).encode())
     return digest.hexdigest()[:16]
@@ -44,7 +50,12 @@ def kept_or_measured(path: Path, measure: Callable[..., pd.DataFrame], *document
         return pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowException):
         found = measure(*documents)
-        write_columns(path, pa.Table.from_pandas(found, preserve_index=False))
+        with contextlib.suppress(OSError):  # a full disk is no reason to end: what is kept saves time alone
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Two tries of one task may write at once.
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as own:
+                write_columns(Path(own, path.name), pa.Table.from_pandas(found, preserve_index=False))
+                Path(own, path.name).replace(path)
         return found
 
 

@@ -55,11 +55,6 @@ def write_ledger(path: Path, entries: Iterable[Entry]) -> None:
     write_table(path, table_of(entries, LEDGER_SCHEMA.names), LEDGER_SCHEMA)
 
 
-def require_kept(stage: str, entries: Sequence[Entry]) -> None:
-    """StageError if a stage's ledger keeps nothing."""
-    require_any(stage, sum(entry.kept for entry in entries), Counter(entry.rule for entry in entries if entry.rule))
-
-
 def require_any(stage: str, kept: int, rules: Counter[str]) -> None:
     """StageError if a stage that dropped so many documents by each rule kept none."""
     if kept == 0:

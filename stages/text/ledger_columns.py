@@ -64,7 +64,7 @@ def entry_table(entries: Sequence[Entry]) -> pa.Table:
 
 
 def require_kept_rows(stage: str, ledger: pa.Table) -> None:
-    """StageError if a stage's ledger keeps nothing, as `ledger.require_kept`."""
+    """StageError if a stage's ledger keeps nothing."""
     require_any(stage, ledger["rule"].null_count, counted_rules(ledger))
 
 

@@ -107,7 +107,7 @@ def _read_modules(code: Mapping[str, str], reading: Reading) -> dict[str, Module
     for path, text in code.items():
         try:
             modules[path] = read_module(text, module_name(path), is_package=path.endswith("__init__.py"))
-        except (SyntaxError, ValueError, RecursionError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last for deep nesting
             reading.skip(path, f"not Python: {error}")
             reading.files_read -= 1
     return modules

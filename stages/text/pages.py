@@ -17,6 +17,9 @@ from stages.text.reading import UnreadableError
 SHORT_PAGE = 2_000
 """Characters of pages that are read at once: the worst that are known take milliseconds."""
 
+WAITED = 20
+"""Times the computing time that is allowed, after which a process that does not answer is taken for stuck."""
+
 _DATED = (
     ('meta[property="article:published_time"]', "content"),
     ('meta[itemprop="datePublished"]', "content"),
@@ -52,7 +55,8 @@ def _linked_date(text: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     things = found.get("@graph", [found]) if isinstance(found, dict) else found
-    stated = (thing.get("datePublished") for thing in things if isinstance(thing, dict)) if things else ()
+    listed = things if isinstance(things, list) else []
+    stated = (thing.get("datePublished") for thing in listed if isinstance(thing, dict))
     return next(filter(None, map(iso_date, stated)), None)
 
 
@@ -94,6 +98,8 @@ def read_page(html: str, seconds: float) -> tuple[str, str | None]:
     process, connection = _server()
     try:
         connection.send((html, seconds))
+        if not connection.poll(WAITED * seconds + WAITED):
+            process.kill()  # it computes nothing: a lock that another thread held when it was forked
         return connection.recv()
     except (EOFError, ConnectionError) as error:
         process.join()

@@ -4,9 +4,9 @@ import codecs
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -100,13 +100,20 @@ def _cells(suffix: str, content: Content, column: str) -> Iterator[tuple[int, Ro
             read = _parquet_batches if suffix == ".parquet" else _arrow_batches
             pairs = (_pairs(batch, column) for batch in read(stream, column))
             yield from enumerate(itertools.chain.from_iterable(pairs), start=1)
-    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise UnreadableError(f"no column {column!r} in a {suffix} file: {error}") from error
 
 
 def _pairs(batch: pa.RecordBatch, column: str) -> Iterator[Row]:
-    dates = batch.column(DATE).to_pylist() if DATE in batch.schema.names else itertools.repeat(None)
-    return zip(batch.column(column).to_pylist(), dates, strict=False)
+    return zip(batch.column(column).to_pylist(), _dates(batch), strict=False)
+
+
+def _dates(batch: pa.RecordBatch) -> Iterable[object]:
+    """The dates of a batch, none where they are in no form that can be read."""
+    if DATE in batch.schema.names:
+        with suppress(OverflowError, ValueError, pa.ArrowException):  # a year that no calendar has
+            return cast(list[object], batch.column(DATE).to_pylist())
+    return itertools.repeat(None)
 
 
 def _parquet_batches(stream: IO[bytes], column: str) -> Iterator[pa.RecordBatch]:

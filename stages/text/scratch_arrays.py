@@ -5,7 +5,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     return header, end + len(_padding(end))
 
 
-@lru_cache
+@cache
 def _checksum(path: Path, begin: int, state: tuple[int, int, int]) -> int:
     """That of a file behind its header, read once as long as the file is in the same state."""
     checksum = 0

@@ -9,6 +9,7 @@ import pytest
 from flows import sources, trace
 from flows.document_trace import quoted, verdict
 from flows.text_trace import pattern
+from stages.parameters import read_parameters
 from stages.text.demonstrations import ChoiceItem, Demonstration, Message, Prompt
 from stages.text.documents import document_id, write_documents, write_table
 from stages.text.ledger import Entry, write_ledger
@@ -19,6 +20,7 @@ from tests.flows.projects import sha256, write_lock
 RIVER, WEIR, SHORT = "The river   falls\ninto the sea.", "A weir holds the water back.", "Flow.\x1b[2J"
 TEXTS = {"river.txt": RIVER, "copy.txt": RIVER, "weir.txt": WEIR, "short.txt": SHORT}
 IDS = {path: document_id("notes", path, None, text) for path, text in TEXTS.items()}
+CLEANING = read_parameters(Path(__file__).parents[2] / "params.yaml")["clean"]
 RIVER_ID = IDS["river.txt"]
 OUTPUTS = {
     "collect": ["documents", "manifest.json"],
@@ -108,7 +110,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_corpus()
     write_stages()
-    write_lock(OUTPUTS, READS, {"collect": {"sources": [{"name": "notes", "path": "notes"}]}})
+    write_lock(OUTPUTS, READS, {"collect": {"sources": [{"name": "notes", "path": "notes"}]}, "clean": CLEANING})
     return tmp_path
 
 
@@ -192,7 +194,7 @@ def test_a_document_whose_id_is_not_that_of_its_text_is_named(capsys: pytest.Cap
     table = pd.read_parquet("data/collect/documents")
     table.loc[0, "text"] = "Other words."
     write_documents(Path("data/collect/documents"), table)
-    write_lock(OUTPUTS, READS, {"collect": {"sources": [{"name": "notes", "path": "notes"}]}})
+    write_lock(OUTPUTS, READS, {"collect": {"sources": [{"name": "notes", "path": "notes"}]}, "clean": CLEANING})
     assert trace.run(["--document", IDS["river.txt"]]) == trace.DATA
     assert f"document {IDS['river.txt']}: data/collect/documents has" in capsys.readouterr().err
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.planted import Planted, passages, planted
 from stages.cluster.engines import InProcess
 from stages.deduplicate import Params, run
 from stages.parameters import read_section
 from stages.text.documents import write_documents
+from tests.planted import Planted, passages, planted
 
 PARAMS = read_section(Path("params.yaml"), "deduplicate", Params)
 TEXTS = [

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.planted import passages
 from stages.decontaminate import Params
 from stages.parameters import read_section
 from stages.text.contamination import Limits, verdicts
+from tests.planted import passages
 
 LIMITS = Limits(**read_section(Path("params.yaml"), "decontaminate", Params).model_dump())
 FILES = [

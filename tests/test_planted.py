@@ -1,7 +1,7 @@
 import pytest
 
-from benchmarks.planted import edited, passages, planted
 from stages.seeding import generator
+from tests.planted import edited, passages, planted
 
 TEXT = " ".join(f"word{number}" for number in range(200))
 

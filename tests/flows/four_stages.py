@@ -79,7 +79,7 @@ def four_stages(folder: Path) -> Project:
         if "\n    command(" not in path.read_text():
             (folder / "stages").mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, folder / "stages" / path.name)
-    for name in ("stages/execution", "stages/tracking", "flows", ".dvc"):
+    for name in ("stages/cluster", "stages/execution", "stages/tracking", "flows", ".dvc"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "tmp", "cache"))
     for name in ("environment.py", ".gitignore", ".dvcignore"):
         shutil.copyfile(ROOT / name, folder / name)

@@ -20,8 +20,6 @@ from typing import Any
 
 import psutil
 
-from stages.cluster.engines import engine_of
-from stages.cluster.settings import read_data_settings
 from stages.errors import ExitCode, StageError
 from stages.execution import inputs
 from stages.execution.lock import take_lock
@@ -189,6 +187,9 @@ def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracki
     if "logger" in call.takes:
         extra["logger"] = tracking.logger()
     if "engine" in call.takes:
+        from stages.cluster.engines import engine_of
+        from stages.cluster.settings import read_data_settings
+
         extra["engine"] = engine_of(read_data_settings(CLUSTER))
     seed_process(getattr(call.params, "seed", 0))
     outputs = inputs.declared(call.name, PIPELINE, "outs", "metrics")
@@ -244,9 +245,10 @@ def interrupt(signal_number: int, frame: FrameType | None) -> None:
 
 
 def importable(run: Run) -> Run:
-    """`run` under its module's own name and not that of `__main__`: other processes find what it hands them."""
+    """`run` under its module's own name and not that of `__main__`: other processes find what it hands to an engine."""
     main = sys.modules["__main__"].__spec__
-    return import_module(main.name).run if main and run.__module__ == "__main__" else run  # type: ignore[no-any-return]
+    is_spread = "engine" in inspect.signature(run).parameters
+    return import_module(main.name).run if main and is_spread else run  # type: ignore[no-any-return]
 
 
 def command(name: str, run: Run) -> None:

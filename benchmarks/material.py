@@ -10,17 +10,13 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tokenizers import Regex, Tokenizer
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel, Split
-from tokenizers.pre_tokenizers import Sequence as PreTokenizers
-from tokenizers.trainers import BpeTrainer
 
 from benchmarks.planted_corpus import planted
 from stages.seeding import key_hash
 from stages.text.contamination import Index
 from stages.text.documents import document_id, read_documents
-from stages.text.tokenizer import SPECIAL_TOKENS, TOKENIZER_FILE
+from stages.text.stretch_counts import count
+from stages.text.vocabulary import learn, save
 from stages.text.word_hashes import word_hashes
 
 DOCUMENTS = Path("data/collect/documents")
@@ -97,21 +93,6 @@ def read_texts(folder: Path, part: Part) -> list[str]:
     return json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
 
 
-def vocabulary(texts: Sequence[str], size: int = VOCABULARY_SIZE) -> Tokenizer:
-    """What both sides encode by, learnt by the library of Hugging Face, which all encoders can read."""
-    tokenizer = Tokenizer(BPE())
-    # The two types' stubs disagree on what a pre-tokenizer is; at run time any will do.
-    tokenizer.pre_tokenizer = PreTokenizers(  # type: ignore[assignment]
-        [Split(Regex(SPLIT_PATTERN), behavior="isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
-    alphabet = sorted(ByteLevel.alphabet())
-    trainer = BpeTrainer(
-        vocab_size=size, special_tokens=list(SPECIAL_TOKENS), initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
 def unlike(items: Sequence[str], texts: Sequence[str]) -> list[str]:
     """The texts that share no long run of words with an item: a scan that finds something at once may stop."""
     index = Index([word_hashes(item) for item in items], LONG_WORDS)
@@ -136,7 +117,6 @@ def write_material(folder: Path, chain_size: float, encoding_size: float) -> Mat
         "next": write_texts(folder / "next.json", up_to(texts[len(start) :], encoding_size)),
         "pages": write_texts(folder / "pages.json", [page(text, number) for number, text in enumerate(documents)]),
     }
-    (folder / "large").mkdir()
-    vocabulary(start).save(str(folder / "large" / TOKENIZER_FILE))
+    save(learn(count(start, SPLIT_PATTERN), VOCABULARY_SIZE, SPLIT_PATTERN), folder / "large")
     shutil.copytree(TOKENIZER, folder / "small")
     return Material(folder, sizes)

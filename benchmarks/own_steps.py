@@ -27,7 +27,8 @@ from stages.text.repair import repair_all
 from stages.text.stretch_counts import count
 from stages.text.vocabulary import learn
 
-FUNCTIONS = 14 * 8
+BANDS, ROWS = 14, 8
+FUNCTIONS = BANDS * ROWS
 SHINGLE_WORDS = 5
 LIMITS = Limits(LONG_WORDS, short_words=8, min_coverage=0.5, common_texts=10)
 """Those of the pipeline; texts are scanned for the long and the short runs alike."""

@@ -1,7 +1,8 @@
 """How time and memory of the text stages grow with the text, and how many planted near duplicates they find.
 
-Runs the stages' own commands on corpora of known copies. A run that was cut off goes on where it was; a corpus of 1 GB
-takes some 5 GB of disk. Needs the documents, tasks and tokenizer of a run of the pipeline (`make run`).
+Runs the stages' own commands on corpora of known copies. compose, validate and train_tokenizer are left out: splits,
+verdict and vocabulary are stand-ins (`benchmarks.scaled_project`). A run that was cut off goes on where it was; 1 GB of
+text takes some 5 GB of disk. Needs the documents, tasks and tokenizer of a run of the pipeline (`make run`).
 """
 
 import argparse

@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from benchmarks import own_steps
-from benchmarks.material import vocabulary
+from benchmarks.material import SPLIT_PATTERN
 from stages.parameters import read_parameters
 from stages.text.stretch_counts import count
 from stages.text.vocabulary import learn, save
@@ -28,10 +28,9 @@ def folder(tmp_path):
     (tmp_path / "items.json").write_text(json.dumps([LEAK.title()]))
     (tmp_path / "first.json").write_text(json.dumps(TEXTS[:1]))
     (tmp_path / "next.json").write_text(json.dumps(TEXTS[1:]))
-    (tmp_path / "large").mkdir()
-    vocabulary(TEXTS, size=300).save(str(tmp_path / "large" / "tokenizer.json"))
-    pattern = read_parameters(ROOT / "params.yaml")["train_tokenizer"]["split_pattern"]
-    save(learn(count(TEXTS, pattern), 300, pattern), tmp_path / "small")
+    own = read_parameters(ROOT / "params.yaml")["train_tokenizer"]["split_pattern"]
+    for name, pattern in (("large", SPLIT_PATTERN), ("small", own)):
+        save(learn(count(TEXTS, pattern), 300, pattern), tmp_path / name)
     return tmp_path
 
 

@@ -66,7 +66,7 @@ def test_the_band_join_sorts_on_all_cores_moves_each_entry_twice_and_links_on_on
     sort, moved, link = join_seconds(FOUND)
     entries = 320e6 * 14
     assert sort == pytest.approx(entries / 5e6 / CORES)
-    assert moved == pytest.approx(2 * entries * 16 / 1e6 / STORAGE)
+    assert moved == pytest.approx(2 * entries * 12 / 1e6 / STORAGE)
     assert link == pytest.approx(320e6 * 0.15 / 1e6)
 
 

@@ -65,6 +65,10 @@ def test_utf_8_with_few_broken_bytes_is_mended():
     assert decode(sound.encode() + b"caf\xe9 noir") == (f"{sound}caf\ufffd noir", True)
 
 
+NO_ENCODINGS_OF_FILES = ["hex", "rot13", "base64", "undefined", "punycode", "idna", "unicode_escape"]
+"""Codecs of Python between bytes, or between spellings of a text."""
+
+
 @pytest.mark.parametrize(
     ("content", "suffix", "encoding"),
     [
@@ -76,6 +80,7 @@ def test_utf_8_with_few_broken_bytes_is_mended():
         (b" " * 2_000 + b"<meta charset=koi8-r>", ".html", None),
         (b"#!/usr/bin/python\n# -*- coding: koi8-r -*-", ".py", "koi8-r"),
         (b"\n\n# coding: koi8-r", ".py", None),
+        *((f"# coding: {name}".encode(), ".py", None) for name in NO_ENCODINGS_OF_FILES),
     ],
 )
 def test_a_file_may_declare_its_encoding(content, suffix, encoding):

@@ -95,7 +95,8 @@ def test_python_gives_docstrings_and_code():
 
 
 def test_broken_python_is_listed():
-    assert read("m.py", b"def f(:\n").skipped[0].reason.startswith("not Python")
+    for content in (b"def f(:\n", b"x = " + b"-" * 20_000 + b"1"):
+        assert read("m.py", content).skipped[0].reason.startswith("not Python")
 
 
 def test_lines_of_json_are_documents_of_their_line_and_bad_lines_are_listed():
@@ -118,7 +119,7 @@ def test_json_nested_too_deeply_is_listed():
     assert read("r.jsonl", b"[" * 200_000).skipped[0].path == "r.jsonl#1"
 
 
-def parquet(columns: dict[str, list]) -> bytes:
+def parquet(columns: dict[str, list | pa.Array]) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)
     return sink.getvalue().to_pybytes()
@@ -236,6 +237,8 @@ def test_dates_are_those_that_pages_and_rows_state():
     assert [document.date for document in read("r.ndjson", lines).documents] == ["2020-01-02", None, None, None]
     table = parquet({"text": ["a", "b"], "date": [date(2021, 3, 4), None]})
     assert [document.date for document in read("d.parquet", table).documents] == ["2021-03-04", None]
+    far = pa.array([10**7], pa.int32()).cast(pa.date32())  # beyond all calendars
+    assert [document.date for document in read("f.parquet", parquet({"text": ["a"], "date": far})).documents] == [None]
 
 
 def test_a_page_that_takes_too_long_is_listed_and_the_next_is_read():

@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 
 import pytest
 
@@ -31,6 +32,9 @@ LONG = f"<nav><a href=/>Home</a></nav>{MAIN}<!-- {'x' * 3_000} -->"
         ('<script type="application/ld+json">[["2023"], null]</script>', None),
         ('<script type="application/ld+json">{"@graph": {"datePublished": "2023-01-05"}}</script>', None),
         ('<script type="application/ld+json">{"datePubl</script>', None),
+        ('<script type="application/ld+json">1</script>', None),
+        ('<script type="application/ld+json">true</script>', None),
+        ('<script type="application/ld+json">{"@graph": 5}</script>', None),
     ],
 )
 def test_the_date_is_the_one_that_the_page_states(html, date):
@@ -49,4 +53,14 @@ def test_a_page_that_ends_the_parser_is_unreadable_and_the_next_is_read():
     process.join()
     with pytest.raises(UnreadableError, match="broke down"):
         read_page(LONG, 10.0)
+    assert read_page(LONG, 10.0)[0] == "The tower stands."
+
+
+def test_a_parser_that_computes_nothing_is_ended_and_the_page_unreadable(monkeypatch):
+    pages._server.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(pages, "page_of", lambda html: time.sleep(600))  # as one that waits for a lock
+        patched.setattr(pages, "WAITED", 0.1)
+        with pytest.raises(UnreadableError, match="broke down"):
+            read_page(LONG, 1.0)
     assert read_page(LONG, 10.0)[0] == "The tower stands."

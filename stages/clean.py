@@ -18,7 +18,7 @@ from stages.cluster.shards import map_shards
 from stages.command import command
 from stages.parameters import Metrics, Section
 from stages.text.attributes import attributes
-from stages.text.documents import DOCUMENT_SCHEMA, parts, write_columns
+from stages.text.documents import DOCUMENT_SCHEMA, parts, write_row_groups
 from stages.text.filters import VERDICT, kept, verdicts
 from stages.text.kept_attributes import attribute_key, kept_or_measured, remove_others
 from stages.text.ledger import LEDGER_SCHEMA
@@ -26,7 +26,6 @@ from stages.text.ledger_columns import ledger_columns, read_ledger, require_kept
 from stages.text.personal_data import mask
 from stages.text.profiles import Choice, Headwater, title
 from stages.text.repair import repair_all
-from stages.text.row_groups import write_row_groups
 
 
 class Params(Section):
@@ -127,7 +126,7 @@ def clean_shard(params: Params, attributes: Path, part: Path, folder: Path) -> N
     (folder / "key").write_text(key)
     kept_at = attributes / key / part.name
     cleaned = clean_part(pq.read_table(part), params, partial(kept_or_measured, kept_at, known_of))
-    write_columns(folder / "documents.parquet", cleaned.documents)
+    write_row_groups(folder / "documents.parquet", [cleaned.documents], DOCUMENT_SCHEMA)
     write_row_groups(folder / "ledger.parquet", [cleaned.ledger], LEDGER_SCHEMA)
 
 

@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain, compress
+from itertools import chain, compress, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,11 +23,10 @@ from stages.progress import Progress
 from stages.text.code_points import batches
 from stages.text.contamination import Found, Indexes, Limits, Verdict, found_in, judged, read_hits, scan_part
 from stages.text.demonstrations import ChoiceItem, Demonstration, Message, Prompt
-from stages.text.documents import DOCUMENT_SCHEMA, SPLITS, parts
-from stages.text.ledger import LEDGER_SCHEMA, Entry, tally
+from stages.text.documents import DOCUMENT_SCHEMA, SPLITS, parts, write_row_groups
+from stages.text.ledger import LEDGER_SCHEMA, Entry
 from stages.text.ledger_columns import IDENTITY, entry_table, ledger_columns, require_kept_rows, tally_ledger
 from stages.text.records import read_records, write_records
-from stages.text.row_groups import write_row_groups
 from stages.text.scratch_arrays import scratch_folder
 
 EVALUATION_SPLITS = ("validation", "test")
@@ -90,15 +89,19 @@ def candidates(name: str, records: Iterable[Demonstration | Prompt]) -> list[Can
     ]
 
 
-def splits_of(part: Path, splits: pa.Table) -> pa.Array:
-    """The split of each document of a part; StageError if one has none."""
-    with pq.ParquetFile(part) as file:
-        ids = file.read(["id"])["id"].combine_chunks()
-    found = splits["split"].take(pc.index_in(ids, value_set=splits["document_id"].combine_chunks()))
-    if found.null_count:
-        first = ids.filter(found.is_null())[0].as_py()
+def splits_of(found: Sequence[Path], splits: pa.Table) -> list[pa.Array]:
+    """The split of each document of each part; StageError if one has none."""
+    parts_ids = []
+    for part in found:
+        with pq.ParquetFile(part) as file:
+            parts_ids.append(file.read(["id"])["id"].combine_chunks())
+    ids = pa.chunked_array(parts_ids, pa.string())
+    assigned = splits["split"].take(pc.index_in(ids, value_set=splits["document_id"].combine_chunks()))
+    if assigned.null_count:
+        first = ids.filter(assigned.is_null())[0].as_py()
         raise StageError(ExitCode.DATA, "document without a split", first, "Run compose again.")
-    return found.combine_chunks()
+    bounds = pairwise([0, *np.cumsum([len(part) for part in parts_ids]).tolist()])
+    return [assigned.slice(begin, end - begin).combine_chunks() for begin, end in bounds]
 
 
 def entries(group: Sequence[Candidate], verdicts: Mapping[int, Verdict]) -> list[Entry]:
@@ -210,8 +213,7 @@ def run(
     Documents are read a part at a time: to count which runs of words are common, for the ledger, and to be written.
     """
     found = parts(documents)
-    table = pq.read_table(splits, columns=["document_id", "split"])
-    split_of_parts = [splits_of(part, table) for part in found]
+    split_of_parts = splits_of(found, pq.read_table(splits, columns=["document_id", "split"]))
     all_prompts = read_records(prompts, Prompt)
     records: dict[str, Sequence[Demonstration | Prompt]] = {
         "demonstrations": read_records(demonstrations, Demonstration),
@@ -239,7 +241,7 @@ def run(
     metrics: Metrics = {f"documents_{split}": kept_splits[split] for split in SPLITS}
     metrics |= tally_ledger(ledger)
     for name, some_entries in entry_lists.items():
-        metrics |= tally(some_entries, name)
+        metrics |= tally_ledger(entry_table(some_entries), name)
     return metrics
 
 

@@ -19,7 +19,7 @@ from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.progress import figure
-from stages.text.documents import DOCUMENT_SCHEMA, parts
+from stages.text.documents import DOCUMENT_SCHEMA, parts, write_row_groups
 from stages.text.duplicate_search import (
     candidate_files,
     candidates,
@@ -35,7 +35,6 @@ from stages.text.ledger import LEDGER_SCHEMA
 from stages.text.ledger_columns import read_ledger, tally_ledger
 from stages.text.near_duplicates import midpoint
 from stages.text.repeated_paragraphs import find_cuts
-from stages.text.row_groups import write_row_groups
 from stages.text.scratch_arrays import scratch_folder
 from stages.text.signatures import Shape, sign_part
 

@@ -18,8 +18,8 @@ from stages.check import OF_FLOWS
 from stages.command import parameters_class
 from stages.parameters import problems, read_parameters
 from stages.text.contents import LARGEST_FILE
-from stages.text.documents import write_documents
 from tests.specimens import judgement
+from tests.tables import write_documents
 
 ROOT = Path(__file__).parents[1]
 TINY = read_parameters(ROOT / "tests/tiny_params.yaml")

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from stages.clean import Params, run
 from stages.cluster.engines import InProcess
 from stages.parameters import read_section
-from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_documents, write_table
+from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_table
 from stages.text.files import read_file
 from stages.text.reading import Reading
+from tests.tables import write_documents
 
 PARAMS = read_section(Path("params.yaml"), "clean", Params)
 CORPUS = Path("tests/corpus")

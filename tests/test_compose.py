@@ -9,9 +9,10 @@ from stages.compose import Params, run
 from stages.errors import ExitCode, StageError
 from stages.parameters import read_section
 from stages.text.demonstrations import Canary, ChoiceItem, Demonstration, Prompt
-from stages.text.documents import document_id, write_documents
+from stages.text.documents import document_id
 from stages.text.records import read_records, write_records
 from tests.specimens import demonstration
+from tests.tables import write_documents
 
 PARAMS = read_section(Path(__file__).parent / "tiny_params.yaml", "compose", Params)
 VERBS = ("count", "find", "sort", "merge", "split", "draw", "load", "store")

@@ -9,10 +9,10 @@ from stages.decontaminate import Params, protected_texts, run
 from stages.errors import StageError
 from stages.parameters import read_section
 from stages.text.demonstrations import ChoiceItem, Demonstration, Prompt
-from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_documents
+from stages.text.documents import DOCUMENT_SCHEMA, read_documents, write_row_groups
 from stages.text.records import read_records, write_records
-from stages.text.row_groups import write_row_groups
 from tests.specimens import demonstration, prompt
+from tests.tables import write_documents
 
 PARAMS = read_section(Path("params.yaml"), "decontaminate", Params)
 

@@ -14,10 +14,10 @@ from stages.deduplicate import Params, run
 from stages.errors import ExitCode, StageError
 from stages.parameters import read_section
 from stages.text import band_join, comparable
-from stages.text.documents import DOCUMENT_SCHEMA, document_id, read_documents, write_documents
+from stages.text.documents import DOCUMENT_SCHEMA, document_id, read_documents, write_row_groups
 from stages.text.files import read_file
 from stages.text.reading import Reading
-from stages.text.row_groups import write_row_groups
+from tests.tables import write_documents
 
 PARAMS = read_section(Path("params.yaml"), "deduplicate", Params)
 CORPUS = Path("tests/corpus")

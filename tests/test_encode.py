@@ -8,12 +8,12 @@ from stages.encode import Params, run
 from stages.errors import ExitCode, StageError
 from stages.hashing import folder_hash
 from stages.text.demonstrations import Canary
-from stages.text.documents import write_documents
 from stages.text.gate import write_passed
 from stages.text.records import write_records
 from stages.text.shards import TokenRows
 from stages.text.shards import documents as read_token_documents
 from stages.text.token_folders import FOLDERS
+from tests.tables import write_documents
 
 CONTEXT = 32
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from stages.report import Params, run
-from stages.text.ledger import Entry, write_ledger
+from stages.text.ledger import Entry
 from stages.text.records import write_records
 from tests import results
 from tests.specimens import demonstration, prompt
+from tests.tables import write_ledger
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>'
 CURVES = """\

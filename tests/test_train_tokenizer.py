@@ -3,13 +3,13 @@ import pytest
 
 from stages.errors import StageError
 from stages.hashing import folder_hash
-from stages.text.documents import write_documents
 from stages.text.encoder import fastest
 from stages.text.gate import write_passed
-from stages.text.stretch_counts import by_stretch
 from stages.text.tokenizer import Tokenizer
 from stages.train_tokenizer import Params, check_round_trip, count_documents, draw, figures, measure, run
 from tests.conftest import SENTENCES, SPLIT_PATTERN
+from tests.tables import write_documents
+from tests.text.stretches_by_bytes import by_stretch
 
 
 def params(**changes) -> Params:

@@ -5,12 +5,13 @@ import pyarrow as pa
 import pytest
 
 from stages.errors import ExitCode, StageError
-from stages.text.documents import write_documents, write_table
+from stages.text.documents import write_table
 from stages.text.gate import require_passed
-from stages.text.ledger import Entry, write_ledger
+from stages.text.ledger import Entry
 from stages.text.records import write_records
 from stages.validate import Params, run
 from tests.specimens import demonstration, prompt
+from tests.tables import write_documents, write_ledger
 
 IDS = [f"d{place}" for place in range(6)]
 SPLITS = ["train", "train", "train", "train", "validation", "test"]

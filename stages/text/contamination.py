@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.text.code_points import Texts, alphabet, batches
+from stages.text.code_points import Texts, alphabet
 from stages.text.comparable import read_batches, whole_texts
 from stages.text.kernels import hash_texts, ngram_hits, ngrams, place_table
 from stages.text.scratch_arrays import Form, open_arrays, write_arrays
@@ -180,11 +180,3 @@ def judged(found: Found, indexes: Indexes, frequencies: Sequence[np.ndarray], li
         if text not in verdicts and coverage >= limits.min_coverage:
             verdicts[text] = Verdict("item_coverage", coverage, limits.min_coverage)
     return verdicts
-
-
-def verdicts(texts: Sequence[str], items: Sequence[str], limits: Limits) -> list[Verdict | None]:
-    """For each training text, how it gives away one of `items`; None if it does not."""
-    indexes = Indexes.of(items, limits)
-    found = found_in(batches(texts), indexes)
-    by_text = judged(found, indexes, found.frequencies(indexes), limits)
-    return [by_text.get(text) for text in range(len(texts))]

@@ -1,5 +1,6 @@
 """What must hold of the documents between collect and training: tables of ledgers and texts, and rules for each."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -10,7 +11,6 @@ from stages.text.contamination import Index
 from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.documents import SPLITS
 from stages.text.expectations import Rule
-from stages.text.gates import content_hash
 from stages.text.personal_data import find
 from stages.text.profiles import PROFILE_RULES
 from stages.text.word_hashes import word_hashes
@@ -39,6 +39,11 @@ MEASURED_SPLITS = frozenset({"validation", "test"})
 
 critical = partial(Rule, severity="critical")
 warning = partial(Rule, severity="warning")
+
+
+def content_hash(text: str) -> str:
+    """SHA-256 of a text, 64 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def all_true(name: str, column: str) -> Rule:

@@ -34,6 +34,9 @@ DOCUMENT_SCHEMA = pa.schema(
     ],
     metadata={"schema_version": str(SCHEMA_VERSION)},
 )
+GROUP_ROWS = 2**20
+"""Rows of a group, which is pyarrow's own default."""
+
 KINDS = ("prose", "code", "reference", "web")
 SPLITS = ("train", "validation", "test", "after_cutoff")
 
@@ -49,18 +52,33 @@ def table_of(records: Iterable[object], names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(map(attributes, records), columns=list(names))
 
 
-def write_columns(path: Path, table: pa.Table) -> None:
-    """Write a table as zstd Parquet, through a temporary name."""
+def _groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    waiting = schema.empty_table()
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table.select(schema.names).cast(schema)])
+        while len(waiting) > GROUP_ROWS:
+            yield waiting[:GROUP_ROWS].combine_chunks()
+            waiting = waiting[GROUP_ROWS:]
+    yield waiting.combine_chunks()
+
+
+def write_row_groups(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write tables of the schema's columns as zstd Parquet, through a temporary name.
+
+    The bytes depend on all rows together, not on how they are cut into tables.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".partial")
-    pq.write_table(table, temporary, compression="zstd")
+    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for table in _groups(tables, schema):
+            writer.write_table(table, row_group_size=GROUP_ROWS)
     temporary.replace(path)
 
 
 def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema) -> None:
     """Write a table as zstd Parquet in the schema's columns and order, through a temporary name."""
     arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
-    write_columns(path, arrow.replace_schema_metadata(schema.metadata))
+    write_row_groups(path, [arrow], schema)
 
 
 def part(folder: Path, number: int) -> Path:
@@ -76,11 +94,6 @@ def parts(folder: Path) -> list[Path]:
     return found
 
 
-def write_documents(folder: Path, documents: pd.DataFrame) -> None:
-    """Write documents, in the order given, under `folder`; columns not yet known are written as null."""
-    write_table(part(folder, 0), documents.reindex(columns=DOCUMENT_SCHEMA.names), DOCUMENT_SCHEMA)
-
-
 def write_parts(folder: Path, batches: Iterable[pa.RecordBatch], most_bytes: int) -> None:
     """Write documents that come in batches as parts of at most `most_bytes` of text in UTF-8; only one is in memory.
 
@@ -88,8 +101,7 @@ def write_parts(folder: Path, batches: Iterable[pa.RecordBatch], most_bytes: int
     the documents alone, not on how they are divided into batches. No documents make one empty part.
     """
     for number, one in enumerate(_runs(batches, most_bytes)):
-        table = pa.Table.from_batches(one, DOCUMENT_SCHEMA).combine_chunks()  # chunks would show in the file
-        write_columns(part(folder, number), table)
+        write_row_groups(part(folder, number), [pa.Table.from_batches(one, DOCUMENT_SCHEMA)], DOCUMENT_SCHEMA)
 
 
 def _runs(batches: Iterable[pa.RecordBatch], most_bytes: int) -> Iterator[list[pa.RecordBatch]]:

@@ -1,6 +1,5 @@
 """What must hold of the documents that come in, and of the tokens that go out: the gates of collect and of encode."""
 
-import hashlib
 from collections.abc import Sequence
 
 import pandas as pd
@@ -71,11 +70,6 @@ def reading_rules(limits: SourceLimits) -> list[Rule]:
         Rule("few unreadable files", "critical", "ExpectColumnMaxToBeBetween", failed),
         Rule("no source outweighs the others", "warning", "ExpectColumnMaxToBeBetween", largest),
     ]
-
-
-def content_hash(text: str) -> str:
-    """SHA-256 of a text, 64 hex digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_sources(

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.text.documents import write_columns
+from stages.text.documents import write_row_groups
 
 CODE = (
     "attributes.py",
@@ -54,7 +54,8 @@ def kept_or_measured(path: Path, measure: Callable[..., pd.DataFrame], *document
             path.parent.mkdir(parents=True, exist_ok=True)
             # Two tries of one task may write at once.
             with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as own:
-                write_columns(Path(own, path.name), pa.Table.from_pandas(found, preserve_index=False))
+                table = pa.Table.from_pandas(found, preserve_index=False)
+                write_row_groups(Path(own, path.name), [table], table.schema)
                 Path(own, path.name).replace(path)
         return found
 

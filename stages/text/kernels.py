@@ -254,6 +254,14 @@ def ngram_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray,
 
 
 @njit(cache=True, nogil=True)
+def _line_end(codes: np.ndarray, first: int, end: int) -> int:
+    """Where the line that begins at `first` ends, before its newline or at `end`."""
+    while first < end and codes[first] != _NEWLINE:
+        first += 1
+    return first
+
+
+@njit(cache=True, nogil=True)
 def _stripped(codes: np.ndarray, classes: np.ndarray, bit: int, first: int, end: int) -> tuple[int, int]:
     """Where a stretch begins and ends without the characters of a class around it."""
     while first < end and classes[codes[first]] & bit:
@@ -310,9 +318,7 @@ def part_repetition(codes: np.ndarray, starts: np.ndarray, classes: np.ndarray, 
         line_count = paragraph_count = 0
         line, paragraph, paragraph_end = starts[text], -1, -1
         while line <= starts[text + 1]:
-            line_end = line
-            while line_end < starts[text + 1] and codes[line_end] != _NEWLINE:
-                line_end += 1
+            line_end = _line_end(codes, line, starts[text + 1])
             first, end = _stripped(codes, classes, SPACE, line, line_end)
             if end > first:
                 lines[line_count], line_sizes[line_count] = _hash(codes, forms, first, end), end - first
@@ -504,9 +510,7 @@ def count(
         _count_signs(content, classes, row[:_WORD_COLUMN])
         line = seen = 0
         while line <= len(content):
-            end = line
-            while end < len(content) and content[end] != _NEWLINE:
-                end += 1
+            end = _line_end(content, line, len(content))
             part = content[line:end]
             runs, longest, found = _count_words(part, classes, lower, stop_words, row[_WORD_COLUMN:_LINE_COLUMN])
             held = _held_phrases(part, lower, phrases, phrase_starts, prefixes)
@@ -738,9 +742,7 @@ def find_paragraphs(
     for text in range(len(starts) - 1):
         line, begin, end = starts[text], -1, -1
         while line <= starts[text + 1]:
-            line_end = line
-            while line_end < starts[text + 1] and codes[line_end] != _NEWLINE:
-                line_end += 1
+            line_end = _line_end(codes, line, starts[text + 1])
             first, last = _stripped(codes, classes, SPACE, line, line_end)
             if last > first:
                 begin, end = line if begin < 0 else begin, line_end

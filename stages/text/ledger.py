@@ -1,15 +1,11 @@
 """The ledger: one row for every document that a stage saw, and why it was dropped if it was."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
 from stages.errors import ExitCode, StageError
-from stages.parameters import Metrics
-from stages.text.documents import table_of, write_table
 
 LEDGER_SCHEMA = pa.schema(
     [
@@ -50,11 +46,6 @@ class Entry:
         return self.rule is None
 
 
-def write_ledger(path: Path, entries: Iterable[Entry]) -> None:
-    """Write a ledger, rows in the order given."""
-    write_table(path, table_of(entries, LEDGER_SCHEMA.names), LEDGER_SCHEMA)
-
-
 def require_any(stage: str, kept: int, rules: Counter[str]) -> None:
     """StageError if a stage that dropped so many documents by each rule kept none."""
     if kept == 0:
@@ -65,16 +56,3 @@ def require_any(stage: str, kept: int, rules: Counter[str]) -> None:
             f"{stage}: {dropped}",
             f"Add text, or loosen {stage} in params.yaml; its ledger says what happened to each.",
         )
-
-
-def tally(entries: Sequence[Entry], what: str = "documents") -> Metrics:
-    """A ledger in numbers: how much came in, was kept, and was dropped by each rule."""
-    rules = Counter(entry.rule for entry in entries if entry.rule is not None)
-    return {
-        f"{what}_in": len(entries),
-        f"{what}_kept": sum(entry.kept for entry in entries),
-        f"{what}_dropped": rules.total(),
-        **{f"{what}_dropped_{rule}": count for rule, count in sorted(rules.items())},
-        f"{what}_characters_in": sum(entry.characters_in for entry in entries),
-        f"{what}_characters_kept": sum(entry.characters_out for entry in entries),
-    }

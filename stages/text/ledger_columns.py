@@ -45,7 +45,7 @@ def counted_rules(ledger: pa.Table) -> Counter[str]:
 
 
 def tally_ledger(ledger: pa.Table, what: str = "documents") -> Metrics:
-    """Rows of a ledger in numbers, as `ledger.tally` has them."""
+    """A ledger in numbers: how much came in, was kept, and was dropped by each rule."""
     rules = counted_rules(ledger)
     return {
         f"{what}_in": len(ledger),

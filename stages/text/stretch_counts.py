@@ -1,7 +1,6 @@
 """How often each stretch comes in a corpus: all that learning a vocabulary needs, however long the corpus is."""
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -97,10 +96,3 @@ def count(texts: Iterable[str], split_pattern: str) -> StretchCounts:
         ends = library_ends(batch, split) if found is None else stretch_ends(joined.data, joined.starts, *found)
         counts.add(joined, ends, np.ones(len(ends), dtype=np.int64))
     return counts
-
-
-def by_stretch(counts: StretchCounts) -> dict[bytes, int]:
-    """The counts as a dictionary."""
-    stretches = counts.stretches
-    found = [stretches.data[start:end].tobytes() for start, end in pairwise(stretches.starts)]
-    return dict(zip(found, counts.counts.tolist(), strict=True))

@@ -7,15 +7,10 @@ difference. A hash depends on its word alone, never on the order in which words 
 import numpy as np
 
 from stages.text.code_points import alphabet, code_points
-from stages.text.kernels import hash_words, ngrams
+from stages.text.kernels import hash_words
 
 
 def word_hashes(text: str) -> np.ndarray:
     """One 64-bit hash for each word of the text, uint64 [words]."""
     known = alphabet()
     return hash_words(code_points(text), known.classes, known.lower)
-
-
-def text_ngrams(hashes: np.ndarray, length: int) -> np.ndarray:
-    """The n-grams of a text in order, uint64; a text shorter than one n-gram is one of all its words."""
-    return ngrams(hashes, max(min(length, len(hashes)), 1))

@@ -11,11 +11,12 @@ from flows.document_trace import quoted, verdict
 from flows.text_trace import pattern
 from stages.parameters import read_parameters
 from stages.text.demonstrations import ChoiceItem, Demonstration, Message, Prompt
-from stages.text.documents import document_id, write_documents, write_table
-from stages.text.ledger import Entry, write_ledger
+from stages.text.documents import document_id, write_table
+from stages.text.ledger import Entry
 from stages.text.records import write_records
 from stages.text.shards import PIECE_SCHEMA
 from tests.flows.projects import sha256, write_lock
+from tests.tables import write_documents, write_ledger
 
 RIVER, WEIR, SHORT = "The river   falls\ninto the sea.", "A weir holds the water back.", "Flow.\x1b[2J"
 TEXTS = {"river.txt": RIVER, "copy.txt": RIVER, "weir.txt": WEIR, "short.txt": SHORT}

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from flows import sources, trace
-from stages.text.documents import write_documents
 from tests.flows.projects import sha256, write_lock
+from tests.tables import write_documents
 
 FILES = {
     "waterwheel/mill.py": '"""Grinds."""\n',

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from stages.errors import StageError
 from stages.text import comparable
-from stages.text.contamination import Index, Indexes, Limits, Verdict, judged, read_hits, scan_part, verdicts
-from stages.text.documents import write_documents
+from stages.text.contamination import Index, Indexes, Limits, Verdict, judged, read_hits, scan_part
 from stages.text.word_hashes import word_hashes
+from tests.tables import write_documents
+from tests.text.plain_verdicts import verdicts
 
 ITEM = "What holds the lens of the lighthouse at Carrow Head so that a child could turn it? A trough of mercury."
 SHORT_ITEM = "Who wound the weight up? The youngest of the three keepers did"

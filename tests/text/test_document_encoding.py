@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from stages.errors import ExitCode, StageError
 from stages.text.document_encoding import check_ids, come_back, drawn, encode_parts
-from stages.text.documents import write_documents
 from stages.text.encoder import LibraryEncoder, TokenArrays, fastest
+from tests.tables import write_documents
 
 TEXTS = ["The river rises.", "", "\u00e9 \U0001f469 1234", "<|user|>"]
 

@@ -5,9 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.text import row_groups
-from stages.text.documents import write_table
-from stages.text.row_groups import write_row_groups
+from stages.text import documents
+from stages.text.documents import write_row_groups, write_table
 
 SCHEMA = pa.schema([pa.field("id", pa.string()), pa.field("value", pa.float64())], metadata={"schema_version": "1"})
 TABLE = pa.table({"value": [1.0, None, 3.0, 4.0, 5.0], "id": ["a", "b", "c", None, "e"]})
@@ -18,9 +17,11 @@ def test_bytes_do_not_depend_on_the_tables(tmp_path: Path, cuts: list[int], monk
     bounds = [0, *cuts, 5]
     tables = [TABLE[begin:end] for begin, end in pairwise(bounds)]
     write_row_groups(tmp_path / "parts", tables, SCHEMA)
-    write_table(tmp_path / "whole", TABLE.to_pandas(), SCHEMA)
-    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()
-    monkeypatch.setattr(row_groups, "GROUP_ROWS", 2)
+    write_table(tmp_path / "frame", TABLE.to_pandas(), SCHEMA)
+    pq.write_table(TABLE.select(SCHEMA.names).cast(SCHEMA), tmp_path / "whole", compression="zstd")
+    written = [(tmp_path / name).read_bytes() for name in ("parts", "frame", "whole")]
+    assert written[0] == written[1] == written[2]
+    monkeypatch.setattr(documents, "GROUP_ROWS", 2)
     write_row_groups(tmp_path / "groups", tables, SCHEMA)
     assert pq.ParquetFile(tmp_path / "groups").num_row_groups == 3
     assert pq.read_table(tmp_path / "groups").equals(TABLE.select(SCHEMA.names).cast(SCHEMA))

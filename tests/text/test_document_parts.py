@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from stages.text.document_parts import parts, read_sizes, read_texts
-from stages.text.documents import write_documents
+from tests.tables import write_documents
 
 
 @pytest.fixture

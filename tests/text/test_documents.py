@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.text.documents import DOCUMENT_SCHEMA, parts, read_documents, write_documents, write_parts
+from stages.text.documents import DOCUMENT_SCHEMA, parts, read_documents, write_parts
 from stages.text.raw_batches import batch_of
 from stages.text.reading import RawDocument
+from tests.tables import write_documents
 
 
 def documents(texts: list[str]) -> list[RawDocument]:

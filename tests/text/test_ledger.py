@@ -1,6 +1,7 @@
 import pyarrow.parquet as pq
 
-from stages.text.ledger import LEDGER_SCHEMA, Entry, tally, write_ledger
+from stages.text.ledger import LEDGER_SCHEMA, Entry
+from tests.tables import write_ledger
 
 ENTRIES = [
     Entry("a", "s", "prose", 10, 8, masked=2),
@@ -26,15 +27,3 @@ def test_a_ledger_keeps_its_rows_in_order_with_nulls_where_nothing_was_measured(
 def test_an_empty_ledger_can_be_written(tmp_path):
     write_ledger(tmp_path / "ledger.parquet", [])
     assert pq.read_table(tmp_path / "ledger.parquet").num_rows == 0
-
-
-def test_a_tally_adds_up():
-    assert tally(ENTRIES, "texts") == {
-        "texts_in": 3,
-        "texts_kept": 1,
-        "texts_dropped": 2,
-        "texts_dropped_min_words": 1,
-        "texts_dropped_near_duplicate": 1,
-        "texts_characters_in": 22,
-        "texts_characters_kept": 8,
-    }

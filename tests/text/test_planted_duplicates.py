@@ -9,8 +9,8 @@ import pytest
 from stages.cluster.engines import InProcess
 from stages.deduplicate import Params, run
 from stages.parameters import read_section
-from stages.text.documents import write_documents
 from tests.planted import Planted, passages, planted
+from tests.tables import write_documents
 
 PARAMS = read_section(Path("params.yaml"), "deduplicate", Params)
 TEXTS = [

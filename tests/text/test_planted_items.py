@@ -8,8 +8,9 @@ import pytest
 
 from stages.decontaminate import Params
 from stages.parameters import read_section
-from stages.text.contamination import Limits, verdicts
+from stages.text.contamination import Limits
 from tests.planted import passages
+from tests.text.plain_verdicts import verdicts
 
 LIMITS = Limits(**read_section(Path("params.yaml"), "decontaminate", Params).model_dump())
 FILES = [

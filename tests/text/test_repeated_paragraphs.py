@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from stages.text import repeated_paragraphs
 from stages.text.code_points import Texts
-from stages.text.documents import write_documents
 from stages.text.repeated_paragraphs import Paragraphs, find_cuts, without
+from tests.tables import write_documents
 from tests.text.plain_measures import lower
 
 NOTICE = "All rights are reserved by the harbour office"

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex
 from tokenizers.pre_tokenizers import Split
 
-from stages.text.stretch_counts import batches, by_stretch, count
+from stages.text.stretch_counts import batches, count
 from tests.conftest import SPLIT_PATTERN
+from tests.text.stretches_by_bytes import by_stretch
 
 
 def plainly(texts: list[str], pattern: str) -> dict[bytes, int]:

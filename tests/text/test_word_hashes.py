@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.text.kernels import MULTIPLIER, SEED, ngrams
-from stages.text.word_hashes import text_ngrams, word_hashes
+from stages.text.code_points import Texts, alphabet
+from stages.text.kernels import MULTIPLIER, SEED, ngrams, text_shingles
+from stages.text.word_hashes import word_hashes
 from tests.text.plain_measures import lower
 
 
@@ -46,14 +47,11 @@ def test_too_few_words_make_no_ngram(length: int) -> None:
 
 
 def test_a_text_shorter_than_an_ngram_is_one() -> None:
-    assert [len(text_ngrams(word_hashes(text), 5)) for text in ("", "a", "a b", "a b c d e", "a b c d e f")] == [
-        0,
-        1,
-        1,
-        1,
-        2,
-    ]
-    assert text_ngrams(word_hashes("a b"), 5).tolist() == ngrams(word_hashes("a b"), 2).tolist()
+    known = alphabet()
+    texts = Texts.of(["", "a", "a b", "a b c d e", "a b c d e f"])
+    found, counts = text_shingles(*texts, known.classes, known.lower, 5)
+    assert counts.tolist() == [0, 1, 1, 1, 2]
+    assert found[1:2].tolist() == ngrams(word_hashes("a b"), 2).tolist()
 
 
 def test_half_of_a_surrogate_pair_is_no_part_of_a_word() -> None:

@@ -6,6 +6,8 @@ CRON ?= 0 3 * * *
 BIN := .venv/bin
 # Another lock file, or a checkout that was moved, is set up anew; otherwise a second call goes straight to work.
 STAMP := .venv/ready-$(shell (cat requirements.lock; pwd) | sha256sum | cut -c1-16)
+# Tests go on side by side, one process to a core.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 # The commands in dvc.yaml say `python`: it has to be the environment's.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -36,10 +38,10 @@ run: setup ## bring every stage up to date and leave the report in data/report/i
 	$(BIN)/python -m flows.pipeline
 
 test: setup ## unit tests, house rules and the tiny pipeline through the real tools
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: setup ## the tests that take longer, which `make test` leaves out
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 check: $(STAMP) ## linter, formatter, type checker, import contracts
 	$(BIN)/ruff check

@@ -2,22 +2,47 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from stages.model.checkpoint import save_model
 from stages.text.stretch_counts import count
 from stages.text.tokenizer import Tokenizer
 from stages.text.vocabulary import learn, save
-from tests.projects import Project, copy_of_this
+from tests.projects import ROOT, Project, copy_of_this
 from tests.specimens import fresh_model, small_config, write_tokens
 
 # The same examples each time, however long one takes: the first may compile, and the machine may be busy.
 hypothesis.settings.register_profile("headwater", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("headwater")
+
+
+@cache
+def scope(file: str) -> str:
+    """What keeps tests on one worker where several go on side by side: their file, or the tiny pipeline's two runs."""
+    return "tiny_runs" if "TinyRuns" in (ROOT / file).read_text(encoding="utf-8") else file
+
+
+class Scheduling(LoadScopeScheduling):
+    """Fixtures of a file, and the tiny pipeline's runs, are made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope(nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the tiny pipeline first: they take one worker most of the time."""
+    items.sort(key=lambda item: scope(item.nodeid.partition("::")[0]) != "tiny_runs")
+
 
 SPLIT_PATTERN = (
     r"'(?:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,2}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"

@@ -110,24 +110,29 @@ def language_batches(tokens: np.ndarray, segments: np.ndarray, trained: np.ndarr
 
 @dataclass(frozen=True)
 class Mixture:
-    """The batches of a run: rows of every part, in a fixed ratio."""
+    """The batches of a run: rows of every part, in a fixed ratio.
+
+    A step's rows depend on seed and step alone, so that a run goes on at any step with any number of ranks.
+    """
 
     parts: Sequence[Part]
     micro_batch_rows: int
     seed: int
+    rank: int = 0
+    ranks: int = 1
 
     def __call__(self, step: int) -> list[LanguageBatch]:
-        """The micro-batches of a step."""
-        chosen = [
-            (part.rows, shuffled(self.seed, part.name, step * part.rows_per_step, part.rows_per_step, len(part.rows)))
-            for part in self.parts
-        ]
+        """The rank's share of the micro-batches of a step."""
+        chosen = [(part.rows, self._index(part, step)[self.rank :: self.ranks]) for part in self.parts]
         return language_batches(
             np.concatenate([rows.tokens[index] for rows, index in chosen]),
             np.concatenate([rows.segments[index] for rows, index in chosen]),
             np.concatenate([rows.targets(index) for rows, index in chosen]),
             self.micro_batch_rows,
         )
+
+    def _index(self, part: Part, step: int) -> np.ndarray:
+        return shuffled(self.seed, part.name, step * part.rows_per_step, part.rows_per_step, len(part.rows))
 
 
 def all_batches(rows: Rows, index: np.ndarray, micro_batch_rows: int) -> list[LanguageBatch]:

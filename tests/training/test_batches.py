@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from stages.training.batches import Mixture, Part, Rows, language_batches, shuffled
@@ -43,6 +44,17 @@ def test_a_batch_depends_on_seed_and_step_alone(rows):
         assert all(torch.equal(a.tokens, b.tokens) for a, b in zip(first, second, strict=True))
     other = Mixture([Part("train", rows, 3)], micro_batch_rows=2, seed=2)
     assert not torch.equal(other(0)[0].tokens, forwards[0][0].tokens)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 5])
+def test_the_ranks_of_any_step_read_its_rows_once_together(rows, ranks):
+    part = Part("train", Rows(rows.tokens, rows.segments, None), 3)
+    for step in (0, 4, 7):
+        whole = Mixture([part], 1, 1)(step)
+        shares = [Mixture([part], 1, 1, rank, ranks)(step) for rank in range(ranks)]
+        assert [len(share) for share in shares] == [len(whole[rank::ranks]) for rank in range(ranks)]
+        for rank, share in enumerate(shares):
+            assert all(torch.equal(a.tokens, b.tokens) for a, b in zip(share, whole[rank::ranks], strict=True))
 
 
 def test_parts_are_mixed_in_the_ratio_asked_for(rows):

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from stages.command import command
 from stages.errors import ExitCode, StageError
@@ -17,8 +17,11 @@ from stages.text.documents import parts
 from stages.text.encoder import EDGES, Encoder, fastest
 from stages.text.gate import require_passed
 from stages.text.stretch_counts import StretchCounts, count
-from stages.text.tokenizer import Tokenizer
+from stages.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from stages.text.vocabulary import learn, pattern, save
+
+BYTES = 256
+"""Ids that every vocabulary has beside its control tokens."""
 
 HARD_TEXTS = (
     "",
@@ -42,8 +45,20 @@ class Params(Section):
     """Number of ids: 6 control tokens, 256 bytes, the rest merges; at most 65536, because shards hold uint16."""
     split_pattern: Annotated[str, AfterValidator(pattern)]
     """Regular expression of the stretches that no token crosses (Radford et al. 2019, section 2.2)."""
+    more_special_tokens: tuple[Annotated[str, Field(pattern=r"^<\|\w+\|>$")], ...]
+    """Control tokens, beside our own, that a later use of the model needs, like `<|tool|>`: the last of the ids."""
     sample_megabytes: float = Field(gt=0)
     """Most text to learn from, and most to measure on, in MB of UTF-8."""
+
+    @model_validator(mode="after")
+    def leave_room(self) -> Self:
+        """The parameters; ValueError for a control token twice, or more than the vocabulary has room for."""
+        special = [*SPECIAL_TOKENS, *self.more_special_tokens]
+        if len(set(special)) < len(special):
+            raise ValueError("a control token twice, or one of ours")
+        if len(special) + BYTES > self.vocabulary_size:
+            raise ValueError(f"more control tokens than a vocabulary of {self.vocabulary_size} has room for")
+        return self
 
 
 def draw(documents: pd.DataFrame, megabytes: float, seed: int) -> pd.DataFrame:
@@ -89,7 +104,7 @@ def check_round_trip(texts: list[str], tokenizer: Tokenizer) -> None:
     """Fail if a text does not come back from its ids as it was, or gives a control token."""
     for text in texts:
         ids = tokenizer.encode(text)
-        if tokenizer.decode(ids) != text or min(ids, default=tokenizer.assistant + 1) <= tokenizer.assistant:
+        if tokenizer.decode(ids) != text or tokenizer.has_special(ids):
             raise StageError(
                 ExitCode.DATA,
                 "the tokenizer loses text",
@@ -108,7 +123,8 @@ def run(params: Params, documents: Path, passed: Path, output: Path) -> Metrics:
             ExitCode.DATA, "no training document", str(documents), "Raise train_tokenizer.sample_megabytes or add text."
         )
     counts = count_documents(documents, frozenset(sample["id"]), params.split_pattern)
-    save(learn(counts, params.vocabulary_size, params.split_pattern), output / "tokenizer")
+    learnt = learn(counts, params.vocabulary_size, params.split_pattern, params.more_special_tokens)
+    save(learnt, output / "tokenizer")
     tokenizer = Tokenizer.load(output / "tokenizer")
     held_out = draw(table[table["split"] == "validation"], params.sample_megabytes, params.seed)
     wanted = frozenset(held_out["id"])

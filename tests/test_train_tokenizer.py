@@ -1,5 +1,6 @@
 import pandas as pd
 import pytest
+from transformers import AutoTokenizer
 
 from stages.errors import StageError
 from stages.hashing import folder_hash
@@ -13,7 +14,13 @@ from tests.text.stretches_by_bytes import by_stretch
 
 
 def params(**changes) -> Params:
-    values = {"seed": 1, "vocabulary_size": 300, "split_pattern": SPLIT_PATTERN, "sample_megabytes": 1.0}
+    values = {
+        "seed": 1,
+        "vocabulary_size": 300,
+        "split_pattern": SPLIT_PATTERN,
+        "more_special_tokens": (),
+        "sample_megabytes": 1.0,
+    }
     return Params(**(values | changes))
 
 
@@ -54,6 +61,36 @@ def test_only_training_documents_are_learnt_from(documents):
     learnt = Tokenizer.load(documents / "out" / "tokenizer")
     assert len(learnt.encode("plain")) < 5
     assert len(learnt.encode("zqzq")) == 4
+
+
+def test_more_special_tokens_are_the_last_ids_and_no_text_becomes_one(documents):
+    more = ("<|tool|>", "<|result|>")
+    run(params(more_special_tokens=more), documents / "documents", documents / "passed.json", documents / "out")
+    folder = documents / "out" / "tokenizer"
+    learnt, opened = Tokenizer.load(folder), AutoTokenizer.from_pretrained(folder)
+    assert learnt.vocabulary_size == 300
+    assert opened.convert_tokens_to_ids([*more]) == [298, 299]
+    assert {298, 299} < set(opened.all_special_ids)
+    text = "A <|tool|> here, a <|result|> there."
+    for ids in (learnt.encode(text), fastest(folder).encode([text]).ids[1:-1].tolist()):
+        assert not learnt.has_special(ids)
+        assert learnt.decode(ids) == text
+    assert learnt.has_special([5, 298])
+    assert learnt.token_bytes()[298:].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("<|user|>",), "a control token twice, or one of ours"),
+        (("<|tool|>", "<|tool|>"), "a control token twice"),
+        (("tool",), "should match pattern"),
+        (tuple(f"<|{number}|>" for number in range(39)), "more control tokens than a vocabulary of 300 has room for"),
+    ],
+)
+def test_special_tokens_that_cannot_be_are_refused(more, words):
+    with pytest.raises(ValueError, match=words):
+        params(more_special_tokens=more)
 
 
 def test_documents_that_did_not_pass_are_refused(documents):

@@ -13,7 +13,8 @@ from stages.errors import ExitCode, StageError
 from stages.hashing import file_hash
 
 SPECIAL_TOKENS = ("<|bos|>", "<|end|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>")
-"""Control tokens; their ids are their places here. `<|end|>` closes a document and a turn alike."""
+"""Control tokens that every vocabulary begins with; their ids are their places here. `<|end|>` closes a document and a
+turn alike."""
 
 TOKENIZER_FILE = "tokenizer.json"
 
@@ -67,9 +68,17 @@ class Tokenizer:
         """`encode` of each text, in the threads of the library."""
         return [encoding.ids for encoding in self._backend.encode_batch_fast(texts, add_special_tokens=False)]
 
+    def has_special(self, ids: Sequence[int]) -> bool:
+        """Whether a control token is among the ids."""
+        return not self._special.isdisjoint(ids)
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids; control tokens are left out, bytes that are not UTF-8 become U+FFFD."""
         return self._backend.decode(ids, skip_special_tokens=True)
+
+    @cached_property
+    def _special(self) -> frozenset[int]:
+        return frozenset(self._backend.get_added_tokens_decoder())
 
     @cached_property
     def spellings(self) -> list[bytes]:
@@ -77,7 +86,7 @@ class Tokenizer:
         byte_of = {spelled: bytes([byte]) for byte, spelled in enumerate(spelled_bytes())}
         found = [b""] * self.vocabulary_size
         for token, index in self._backend.get_vocab().items():
-            if token not in SPECIAL_TOKENS:
+            if index not in self._special:
                 found[index] = b"".join(map(byte_of.__getitem__, token))
         return found
 

@@ -28,8 +28,10 @@ def pattern(expression: str) -> str:
     return expression
 
 
-def learn(counts: StretchCounts, vocabulary_size: int, split_pattern: str) -> BytePairTokenizer:
-    """A tokenizer of at most `vocabulary_size` ids: control tokens first, then the 256 bytes, then merges.
+def learn(
+    counts: StretchCounts, vocabulary_size: int, split_pattern: str, more_special_tokens: Sequence[str] = ()
+) -> BytePairTokenizer:
+    """A tokenizer of at most `vocabulary_size` ids: control tokens, the 256 bytes, merges, more control tokens.
 
     No token crosses the stretches that `split_pattern` finds, which are what was counted. Texts that run out of pairs
     give fewer ids. The result is that of the trainer of Hugging Face on the same texts.
@@ -47,7 +49,7 @@ def learn(counts: StretchCounts, vocabulary_size: int, split_pattern: str) -> By
         np.resize(given.starts, vocabulary_size + 1),
         given.data.copy(),
         len(spellings),
-        vocabulary_size,
+        vocabulary_size - len(more_special_tokens),
     )
     merges = dict[tuple[str, str], None]()
     for left, right, merged in learnt.tolist():
@@ -57,14 +59,19 @@ def learn(counts: StretchCounts, vocabulary_size: int, split_pattern: str) -> By
         # A pair that is merged again, once its token was spelled in another way, has the rank of the last time.
         merges.pop(pair, None)
         merges[pair] = None
-    return assemble(spellings, list(merges), split_pattern)
+    return assemble(spellings, list(merges), split_pattern, more_special_tokens)
 
 
-def assemble(spellings: Sequence[str], merges: Sequence[tuple[str, str]], split_pattern: str) -> BytePairTokenizer:
+def assemble(
+    spellings: Sequence[str],
+    merges: Sequence[tuple[str, str]],
+    split_pattern: str,
+    more_special_tokens: Sequence[str] = (),
+) -> BytePairTokenizer:
     """The tokenizer of a vocabulary, in order of ids, whose merges are tried in the order given."""
-    vocabulary = {spelling: index for index, spelling in enumerate(spellings)}
+    vocabulary = {spelling: index for index, spelling in enumerate([*spellings, *more_special_tokens])}
     tokenizer = BytePairTokenizer(BPE(vocab=vocabulary, merges=list(merges)))
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer.add_special_tokens([*SPECIAL_TOKENS, *more_special_tokens])
     # The two types' stubs disagree on what a pre-tokenizer is; at run time any will do.
     tokenizer.pre_tokenizer = PreTokenizers(  # type: ignore[assignment]
         [Split(Regex(split_pattern), behavior="isolated"), ByteLevel(add_prefix_space=False, use_regex=False)]
@@ -73,11 +80,12 @@ def assemble(spellings: Sequence[str], merges: Sequence[tuple[str, str]], split_
     return tokenizer
 
 
-def configuration() -> dict[str, object]:
+def configuration(tokenizer: BytePairTokenizer) -> dict[str, object]:
     """What `transformers.AutoTokenizer` needs to know beside the vocabulary."""
-    bos, end, pad, *roles = SPECIAL_TOKENS
+    bos, end, pad = SPECIAL_TOKENS[:3]
+    special = [token.content for _, token in sorted(tokenizer.get_added_tokens_decoder().items())]
     return {
-        "additional_special_tokens": roles,
+        "additional_special_tokens": special[3:],
         "bos_token": bos,
         "chat_template": CHAT_TEMPLATE,
         "clean_up_tokenization_spaces": False,
@@ -91,7 +99,7 @@ def save(tokenizer: BytePairTokenizer, folder: Path) -> None:
     """Write `tokenizer.json`, and the files that Hugging Face's tools look for beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / TOKENIZER_FILE))
-    settings = configuration()
+    settings = configuration(tokenizer)
     names = ("additional_special_tokens", "bos_token", "eos_token", "pad_token")
     for name, content in (
         ("tokenizer_config.json", settings),

@@ -23,7 +23,8 @@ TOOLS = Path(sys.executable).parent
 # Compiled code is shared with the checkout: it saves minutes and changes nothing.
 SHARED_CACHES = {"NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"}
 # Ours belong to the checkout that the tests run in; a copy has to set its own.
-NOT_INHERITED = set(environment.variables()) - SHARED_CACHES | {"PREFECT_API_URL", "PYTEST_CURRENT_TEST"}
+OF_THIS_SHELL = {"PREFECT_API_URL", "PYTEST_CURRENT_TEST", "PYTHONDONTWRITEBYTECODE"}
+NOT_INHERITED = set(environment.variables()) - SHARED_CACHES | OF_THIS_SHELL
 
 
 def hear_requests_to_end() -> None:

@@ -53,6 +53,8 @@ def parameters() -> dict[str, Any]:
     """The checkout's parameters, with the planted corpus as the only source and every token encoded once."""
     found = read_parameters(CHECKOUT / "params.yaml")
     found["collect"]["sources"] = [{"name": "planted", "path": "planted", "licence": "Apache-2.0"}]
+    for section in (found["collect"]["gate"], found["encode"]["gate"]):
+        section["accepted"] = None
     found["encode"] |= {"train_tokens": ALL_TOKENS, "domain_sources": []}
     found["encode"]["mixture"] = {kind: {"weight": 1, "most_passes": 1} for kind in found["encode"]["mixture"]}
     return found

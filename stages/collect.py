@@ -121,6 +121,18 @@ def manifest(readings: Sequence[Reading], measured: pd.DataFrame, hashes: Sequen
     return {"schema_version": MANIFEST_VERSION, "sources": sources, "skipped": skipped}
 
 
+def metrics(readings: Sequence[Reading], measured: pd.DataFrame, files_failed: int) -> Metrics:
+    """What was read and what it gave."""
+    return {
+        "sources": len(readings),
+        "files_read": sum(reading.files_read for reading in readings),
+        "files_failed": files_failed,
+        "documents": len(measured),
+        "characters": int(measured["characters"].sum()),
+        **{f"documents_{kind}": int((measured["kind"] == kind).sum()) for kind in KINDS},
+    }
+
+
 def write_manifest(output: Path, record: Mapping[str, Any]) -> None:
     """Write what was collected beside the documents."""
     (output / "manifest.json").write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -136,18 +148,10 @@ def run(params: Params, sources: Path, output: Path, engine: Engine) -> Metrics:
     readings, measured = collected(divided, output, params.part_megabytes * MEGABYTE, engine)
     record = manifest(readings, measured, hashes)
     write_manifest(output, record)  # before the gate too: it lists the files that may make the gate fail
-    files_read, files_failed = sum(reading.files_read for reading in readings), len(record["skipped"])
+    figures = metrics(readings, measured, len(record["skipped"]))
     columns = pq.read_schema(parts(output / "documents")[0]).names
-    verdict = check_sources(columns, measured, files_read, files_failed, params.gate)
-    write_manifest(output, record | {"gate": verdict})
-    return {
-        "sources": len(readings),
-        "files_read": files_read,
-        "files_failed": files_failed,
-        "documents": len(measured),
-        "characters": int(measured["characters"].sum()),
-        **{f"documents_{kind}": int((measured["kind"] == kind).sum()) for kind in KINDS},
-    }
+    write_manifest(output, record | {"gate": check_sources(columns, measured, figures, params.gate)})
+    return figures
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Mix the kinds of text, put the canaries in, and turn documents into packed rows of tokens."""
 
 import json
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,27 +9,29 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, Field
 
+from stages.cluster.engines import Engine
+from stages.cluster.shards import map_shards
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.seeding import generator
 from stages.text.demonstrations import Canary
-from stages.text.document_encoding import drawn, encode_parts
+from stages.text.document_encoding import TokenDocuments, drawn, encode_shard, joined, select
 from stages.text.document_parts import read_sizes, read_texts
 from stages.text.documents import parts
-from stages.text.encoder import EDGES, Encoder, LibraryEncoder, fastest
+from stages.text.encoder import EDGES, Encoder, fastest
 from stages.text.expectations import Verdict
 from stages.text.gate import require_passed
 from stages.text.gates import TokenLimits, check_tokens
 from stages.text.mixture import Share, estimated_tokens, mix, some
 from stages.text.records import read_records
+from stages.text.scratch_arrays import scratch_folder
 from stages.text.token_folders import (
     CANARY,
     FOLDERS,
     MOST_IDS,
-    EncodedDocument,
-    canary_documents,
     canary_places,
+    canary_table,
     folder_of,
     summary,
     write_token_folder,
@@ -59,19 +61,24 @@ class Params(Section):
 
 
 def pass_gate(
-    index: pd.DataFrame,
-    encoded: Sequence[EncodedDocument],
+    table: pd.DataFrame,
+    tokens: TokenDocuments,
     summaries: dict[str, dict[str, Any]],
+    figures: Metrics,
     size: int,
     limits: TokenLimits,
 ) -> Verdict:
     """The token gate's verdict on what was written; `size` is that of the vocabulary."""
+    index = table[["id", "source", "kind"]].assign(
+        split=table["folder"], tokens=table["size"], bytes=table["bytes"], round_trip_ok=tokens.round_trip_ok
+    )
     canaries = summaries["train"]["documents_by_kind"].get(CANARY, 0)
     return check_tokens(
         index,
+        figures,
         limits,
         vocabulary_size=size,
-        largest_token=max((int(document.tokens.max()) for document in encoded), default=0),
+        largest_token=int(tokens.ids.max(initial=0)),
         documents_written=sum(folder["documents"] for folder in summaries.values()) - canaries,
         padding_fraction=summaries["train"]["padding_fraction"],
     )
@@ -94,7 +101,10 @@ def metrics(summaries: dict[str, dict[str, Any]], mixed: dict[str, float]) -> Me
 
 
 def read_mixed(folder: Path, encoder: Encoder, params: Params) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The documents that are read at all, with columns `folder` and `copies`, and the passes over each kind."""
+    """The documents that are read at all, in their order, and the passes over each kind.
+
+    Columns id, source, kind, bytes, part and row, folder, copies.
+    """
     # In order of id, so that the order of rows and shards on disk decides nothing, not even how sums are rounded.
     table = read_sizes(folder, ["id", "source", "kind", "split"]).sort_values("id")
     table = table.reset_index(drop=True).assign(copies=1)
@@ -104,7 +114,7 @@ def read_mixed(folder: Path, encoder: Encoder, params: Params) -> tuple[pd.DataF
     sizes = estimated_tokens(table[general], count_sample(folder, table[general], encoder, params))
     counts, mixed = mix(table[general], sizes, params.mixture, params.train_tokens, params.seed)
     table.loc[general, "copies"] = counts
-    return table[table["copies"] > 0], mixed
+    return table[table["copies"] > 0].sort_values(["part", "row"], ignore_index=True), mixed
 
 
 def count_sample(folder: Path, documents: pd.DataFrame, encoder: Encoder, params: Params) -> dict[str, int]:
@@ -124,54 +134,64 @@ def count_sample(folder: Path, documents: pd.DataFrame, encoder: Encoder, params
 
 
 def encode_documents(
-    folder: Path, table: pd.DataFrame, encoders: tuple[Encoder, Encoder], spellings: Sequence[bytes], params: Params
-) -> tuple[list[EncodedDocument], pd.DataFrame]:
-    """The documents of the table as tokens, and the token gate's index of them, both in its order."""
+    folder: Path,
+    table: pd.DataFrame,
+    canaries: pd.DataFrame,
+    tokenizer: Path,
+    params: Params,
+    scratch: Path,
+    checkpoints: Path,
+    engine: Engine,
+) -> tuple[pd.DataFrame, TokenDocuments]:
+    """The documents of the table and the canaries behind them as tokens, with the columns begin and size."""
     compared = drawn(table["id"].tolist(), params.compared_documents, params.seed, "compared")
-    found = dict(encode_parts(folder, frozenset(table["id"]), compared, encoders, spellings))
-    in_order = [found[name] for name in table["id"]]
-    columns = (table[name].tolist() for name in ("id", "source", "kind", "copies"))
-    encoded = [
-        EncodedDocument(name, source, kind, copies, one.tokens)
-        for name, source, kind, copies, one in zip(*columns, in_order, strict=True)
-    ]
-    index = table[["id", "source", "kind"]].assign(
-        split=table["folder"],
-        tokens=[len(one.tokens) for one in in_order],
-        bytes=table["bytes"],
-        round_trip_ok=[one.round_trip_ok for one in in_order],
-    )
-    return encoded, index.reset_index(drop=True)
+    selected = select(table, compared, scratch / "selected")
+    shards = map_shards("encode: documents", partial(encode_shard, folder, tokenizer), selected, checkpoints, engine)
+    found = joined(shards, fastest(tokenizer).encode(canaries["text"].tolist()), scratch / "tokens")
+    both = pd.concat([table, canaries], ignore_index=True)
+    return both.assign(begin=np.cumsum(found.sizes) - found.sizes, size=found.sizes), found
 
 
 def write_folders(
-    contents: dict[str, list[EncodedDocument]], tokenizer: Tokenizer, params: Params, output: Path
+    documents: pd.DataFrame, tokens: np.ndarray, tokenizer: Tokenizer, params: Params, output: Path
 ) -> dict[str, pd.DataFrame]:
     """Write every token folder and return its pieces."""
     return {
         folder: write_token_folder(
-            output / folder, documents, tokenizer, params.context_length, generator(params.seed, "rows", folder)
+            output / folder,
+            documents[documents["folder"] == folder],
+            tokens,
+            tokenizer,
+            params.context_length,
+            generator(params.seed, "rows", folder),
         )
-        for folder, documents in contents.items()
+        for folder in FOLDERS
     }
 
 
-def run(params: Params, documents: Path, canaries: Path, tokenizer: Path, passed: Path, output: Path) -> Metrics:
+def run(
+    params: Params,
+    documents: Path,
+    canaries: Path,
+    tokenizer: Path,
+    passed: Path,
+    output: Path,
+    checkpoints: Path,
+    engine: Engine,
+) -> Metrics:
     """Write the token folders and the manifest, and pass the token gate."""
     require_passed(passed, documents)
     coder = Tokenizer.load(tokenizer)
     if coder.vocabulary_size > MOST_IDS:
         raise StageError(ExitCode.CONFIGURATION, "vocabulary too large", str(tokenizer), f"Use at most {MOST_IDS} ids.")
-    fast, reference = fastest(tokenizer), LibraryEncoder(coder)
-    table, mixed = read_mixed(documents, fast, params)
-    encoded, index = encode_documents(documents, table, (fast, reference), coder.spellings, params)
-    contents: dict[str, list[EncodedDocument]] = {folder: [] for folder in FOLDERS}
-    for folder, document in zip(table["folder"], encoded, strict=True):
-        contents[folder].append(document)
-    contents["train"] += canary_documents(read_records(canaries, Canary), fast)
-    pieces = write_folders(contents, coder, params, output)
-    summaries = {folder: summary(pieces[folder], params.context_length) for folder in FOLDERS}
-    gate = pass_gate(index, encoded, summaries, coder.vocabulary_size, params.gate)
+    table, mixed = read_mixed(documents, fastest(tokenizer), params)
+    put_in = canary_table(read_records(canaries, Canary))
+    with scratch_folder(output / "scratch") as scratch:
+        placed, tokens = encode_documents(documents, table, put_in, tokenizer, params, scratch, checkpoints, engine)
+        pieces = write_folders(placed, tokens.ids, coder, params, output)
+        summaries = {folder: summary(pieces[folder], params.context_length) for folder in FOLDERS}
+        figures = metrics(summaries, mixed)
+        gate = pass_gate(placed[: len(table)], tokens, summaries, figures, coder.vocabulary_size, params.gate)
     manifest = {
         "tokenizer": coder.hash,
         "vocabulary_size": coder.vocabulary_size,
@@ -183,7 +203,7 @@ def run(params: Params, documents: Path, canaries: Path, tokenizer: Path, passed
         "gate": gate,
     }
     (output / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return metrics(summaries, mixed)
+    return figures
 
 
 if __name__ == "__main__":

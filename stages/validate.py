@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from stages.command import command
 from stages.hashing import file_hash, folder_hash
 from stages.parameters import Metrics
-from stages.text.corpus import Corpus, CorpusLimits, dropped_fractions, suites
+from stages.text.accepted import check_accepted
+from stages.text.corpus import Corpus, CorpusLimits, dropped_fractions, read_documents, suites, training_texts
 from stages.text.corpus_gate import MIX_RULE, source_table
 from stages.text.demonstrations import Demonstration, Prompt
-from stages.text.documents import read_documents
 from stages.text.expectations import Result, check, enforce, verdict
 from stages.text.gate import write_passed
 from stages.text.records import read_records
@@ -23,21 +23,22 @@ class Params(CorpusLimits):
     """The limits of the gate."""
 
 
-def figures(corpus: Corpus, results: Sequence[Result]) -> Metrics:
-    """What the gate saw, as flat figures."""
-    summary = verdict(results)
-    values = {result["rule"]: result["value"] for result in results}
+def figures(corpus: Corpus) -> Metrics:
+    """What is left, as flat figures."""
     shares = dropped_fractions(corpus).iloc[0]
     kept = source_table(corpus.collected, corpus.documents)["kept_fraction"]
     return {
-        "rules": len(results),
-        "failed": summary["failed"],
-        "warnings": summary["warnings"],
         "kept_fraction": round(len(corpus.documents) / sum(corpus.collected.values()), 4),
         "lowest_kept_fraction_of_a_source": round(float(kept.min()), 4),
         **{name: round(float(value), 4) for name, value in shares.items()},
-        "source_divergence": values[MIX_RULE],
     }
+
+
+def outcome(results: Sequence[Result]) -> Metrics:
+    """What came of the rules, as flat figures."""
+    summary, values = verdict(results), {result["rule"]: result["value"] for result in results}
+    counts = {"rules": len(results), "failed": summary["failed"], "warnings": summary["warnings"]}
+    return counts | {"source_divergence": values[MIX_RULE]}
 
 
 def run(
@@ -57,17 +58,22 @@ def run(
     ledgers = {"clean": _table(clean_ledger), "deduplicate": _table(deduplicate_ledger)}
     judged = _table(decontaminate_ledger)
     ledgers["decontaminate"] = judged[judged["id"].isin(ledgers["deduplicate"]["id"])]
+    described = read_documents(documents)
+    shown = read_records(demonstrations, Demonstration)
     corpus = Corpus(
         collected={one["name"]: one["documents"] for one in json.loads(manifest.read_text("utf-8"))["sources"]},
         ledgers=ledgers,
         judged=judged,
         clusters=_table(clusters),
         splits=_table(splits),
-        documents=read_documents(documents),
-        demonstrations=read_records(demonstrations, Demonstration),
+        documents=described,
+        texts=training_texts(documents, described, shown, params.sampled_texts, params.seed),
+        demonstrations=shown,
         prompts=read_records(prompts, Prompt),
     )
+    left = figures(corpus)
     results = [result for table, rules in suites(corpus, params) for result in check(table, rules)]
+    results += check_accepted(params.accepted, left)
     output.mkdir(parents=True, exist_ok=True)
     (output / "passed.json").unlink(missing_ok=True)
     # Written before the verdict, so that it can be looked at after a failure; DVC records it only after success.
@@ -76,7 +82,7 @@ def run(
     enforce("corpus", "validate", results)
     files = {path.stem: file_hash(path) for path in (demonstrations, prompts)}
     write_passed(output / "passed.json", {"documents": folder_hash(documents), **files})
-    return figures(corpus, results)
+    return left | outcome(results)
 
 
 def _table(path: Path) -> pd.DataFrame:

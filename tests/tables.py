@@ -10,9 +10,9 @@ from stages.text.ledger import LEDGER_SCHEMA, Entry
 from stages.text.ledger_columns import entry_table
 
 
-def write_documents(folder: Path, documents: pd.DataFrame) -> None:
-    """Write documents, in the order given, as the one part under `folder`; columns not yet known are null."""
-    write_table(part(folder, 0), documents.reindex(columns=DOCUMENT_SCHEMA.names), DOCUMENT_SCHEMA)
+def write_documents(folder: Path, documents: pd.DataFrame, number: int = 0) -> None:
+    """Write documents, in the order given, as a part under `folder`, its one part; columns not yet known are null."""
+    write_table(part(folder, number), documents.reindex(columns=DOCUMENT_SCHEMA.names), DOCUMENT_SCHEMA)
 
 
 def write_ledger(path: Path, entries: Sequence[Entry]) -> None:

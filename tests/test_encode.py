@@ -1,9 +1,11 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from stages.cluster.engines import InProcess, ProcessPool
 from stages.encode import Params, run
 from stages.errors import ExitCode, StageError
 from stages.hashing import folder_hash
@@ -30,7 +32,7 @@ def params(**changes) -> Params:
         "domain_sources": ("river",),
         "estimate_documents": 50,
         "compared_documents": 20,
-        "gate": {"min_bytes_per_token": 1.0, "max_bytes_per_token": 9.0, "max_padding_fraction": 0.5},
+        "gate": {"min_bytes_per_token": 1.0, "max_bytes_per_token": 9.0, "max_padding_fraction": 0.5, "accepted": None},
     }
     return Params(**(values | changes))
 
@@ -71,9 +73,15 @@ def inputs(tmp_path, tokenizer_folder):
     }
 
 
+def encode(inputs, output, engine=None, **changes):
+    """Run the stage as its command does."""
+    checkpoints = output.with_name(f"{output.name}-checkpoints")
+    return run(params(**changes), **inputs, output=output, checkpoints=checkpoints, engine=engine or InProcess())
+
+
 @pytest.fixture
 def output(inputs, tmp_path):
-    run(params(), **inputs, output=tmp_path / "out")
+    encode(inputs, tmp_path / "out")
     return tmp_path / "out"
 
 
@@ -107,11 +115,11 @@ def test_pieces_count_the_bytes_of_their_documents(output):
 
 
 def test_the_mixture_fills_its_target_by_weight_and_respects_the_cap(inputs, tmp_path):
-    run(params(), **inputs, output=tmp_path / "out")
+    encode(inputs, tmp_path / "out")
     by_kind = json.loads((tmp_path / "out" / "manifest.json").read_text())["folders"]["train"]["targets_by_kind"]
     assert by_kind["prose"] == pytest.approx(2250, rel=0.1)
     assert by_kind["code"] == pytest.approx(750, rel=0.2)
-    run(params(train_tokens=10**6), **inputs, output=tmp_path / "all")
+    encode(inputs, tmp_path / "all", train_tokens=10**6)
     copies = TokenRows.load(tmp_path / "all" / "train").pieces.groupby("kind")["copy"].max()
     assert copies["prose"] + 1 == 4
     assert copies["code"] + 1 == 2
@@ -131,8 +139,8 @@ def test_rows_are_a_function_of_the_seed_alone(inputs, output, tmp_path):
     shuffled = table().sample(frac=1, random_state=3)
     write_documents(inputs["documents"], shuffled)
     write_passed(inputs["passed"], {"documents": folder_hash(inputs["documents"])})
-    run(params(), **inputs, output=tmp_path / "again")
-    run(params(seed=2), **inputs, output=tmp_path / "other")
+    encode(inputs, tmp_path / "again")
+    encode(inputs, tmp_path / "other", seed=2)
     assert folder_hash(tmp_path / "again") == folder_hash(output)
     rows = [np.load(tmp_path / name / "domain" / "train" / "rows.npy") for name in ("again", "other")]
     assert sorted(map(tuple, rows[0].tolist())) == sorted(map(tuple, rows[1].tolist()))
@@ -141,12 +149,38 @@ def test_rows_are_a_function_of_the_seed_alone(inputs, output, tmp_path):
 
 def test_a_kind_without_a_share_is_a_configuration_error(inputs, tmp_path):
     with pytest.raises(StageError, match="kinds without a share: code") as caught:
-        run(params(mixture={"prose": {"weight": 1, "most_passes": 1}}), **inputs, output=tmp_path / "out")
+        encode(inputs, tmp_path / "out", mixture={"prose": {"weight": 1, "most_passes": 1}})
     assert caught.value.code == ExitCode.CONFIGURATION
 
 
 def test_a_failed_gate_names_rule_and_limit(inputs, tmp_path):
-    limits = {"min_bytes_per_token": 8.0, "max_bytes_per_token": 9.0, "max_padding_fraction": 0.5}
+    limits = {"min_bytes_per_token": 8.0, "max_bytes_per_token": 9.0, "max_padding_fraction": 0.5, "accepted": None}
     with pytest.raises(StageError, match="bytes per token of every kind") as caught:
-        run(params(gate=limits), **inputs, output=tmp_path / "out")
+        encode(inputs, tmp_path / "out", gate=limits)
     assert caught.value.code == ExitCode.DATA
+
+
+def in_parts(folder, rows_per_part):
+    """Cut the documents of a folder, anew, into parts."""
+    documents = table()
+    for number, first in enumerate(range(0, len(documents), rows_per_part)):
+        write_documents(folder, documents[first : first + rows_per_part], number)
+
+
+def test_parts_and_processes_change_nothing(inputs, output, tmp_path):
+    in_parts(inputs["documents"], 37)
+    write_passed(inputs["passed"], {"documents": folder_hash(inputs["documents"])})
+    encode(inputs, tmp_path / "pool", ProcessPool(2))
+    assert folder_hash(tmp_path / "pool") == folder_hash(output)
+
+
+def test_what_an_earlier_start_has_encoded_is_not_encoded_again(inputs, output, tmp_path):
+    in_parts(inputs["documents"], 80)
+    write_passed(inputs["passed"], {"documents": folder_hash(inputs["documents"])})
+    encode(inputs, tmp_path / "again")
+    done = [path.stat().st_mtime_ns for path in sorted((tmp_path / "again-checkpoints").glob("*/tokens"))]
+    assert len(done) == 2
+    shutil.rmtree(tmp_path / "again")
+    encode(inputs, tmp_path / "again")
+    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "again-checkpoints").glob("*/tokens"))] == done
+    assert folder_hash(tmp_path / "again") == folder_hash(output)

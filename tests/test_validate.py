@@ -29,6 +29,7 @@ def params(**changes) -> Params:
         "shared_words": 13,
         "max_leaking_fraction": 0.0,
         "least": {"documents_train": 1, "demonstrations_train": 1, "prompts_test": 1},
+        "accepted": None,
     }
     return Params(**values | changes)
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import Field, NonNegativeInt
 
 from stages.parameters import Section
 from stages.seeding import key_hash
 from stages.text import corpus_gate
+from stages.text.accepted import Accepted
 from stages.text.demonstrations import Demonstration, Prompt
+from stages.text.document_parts import read_texts
+from stages.text.documents import parts
 from stages.text.expectations import Rule
 
 
@@ -36,6 +41,8 @@ class CorpusLimits(Section):
     """Of the texts read, 0 to 1, that may hold a whole answer to a test prompt, as set phrases do."""
     least: dict[str, NonNegativeInt]
     """The fewest documents, demonstrations and prompts of each split, for example `documents_test`."""
+    accepted: Accepted | None
+    """Figures of the last run that was found good; null before there is one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,9 @@ class Corpus:
     clusters: pd.DataFrame
     splits: pd.DataFrame
     documents: pd.DataFrame
+    """Columns id, source, split and content, the hash of the text, which is not in memory."""
+    texts: pd.DataFrame
+    """Columns id and text: those that are read, of training documents and demonstrations."""
     demonstrations: list[Demonstration]
     prompts: list[Prompt]
 
@@ -61,21 +71,31 @@ def dropped_fractions(corpus: Corpus) -> pd.DataFrame:
     return pd.DataFrame({f"{reason}_fraction": [1 - rows.mean()] for reason, rows in kept.items()})
 
 
-def training_texts(corpus: Corpus) -> pd.DataFrame:
-    """The texts of training documents and demonstrations, by id."""
-    written = [
-        (one.id, "\n".join(message.content for message in one.messages))
-        for one in corpus.demonstrations
-        if one.split == "train"
-    ]
-    trained = corpus.documents.loc[corpus.documents["split"] == "train", ["id", "text"]]
-    return pd.concat([trained, pd.DataFrame(written, columns=["id", "text"])], ignore_index=True)
+def read_documents(folder: Path) -> pd.DataFrame:
+    """Id, source and split of every document, and `content`, the hash of its text, of which few are in memory."""
+    tables = []
+    for part in parts(folder):
+        for batch in pq.ParquetFile(part).iter_batches(columns=["id", "source", "split", "text"]):
+            table = batch.to_pandas()
+            tables.append(table.assign(content=table.pop("text").map(corpus_gate.content_hash)))
+    return pd.concat(tables, ignore_index=True)
 
 
-def sampled(texts: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
-    """So many texts, chosen by a hash of their ids."""
-    place = texts["id"].map(lambda name: key_hash(seed, "validate", name))
-    return texts.loc[place.sort_values().index[:count]]
+def sampled(ids: Sequence[str], count: int, seed: int) -> list[str]:
+    """So many ids, chosen by a hash of each and in its order."""
+    return sorted(ids, key=lambda name: key_hash(seed, "validate", name))[:count]
+
+
+def training_texts(
+    folder: Path, documents: pd.DataFrame, demonstrations: Sequence[Demonstration], count: int, seed: int
+) -> pd.DataFrame:
+    """Id and text of a sample of the training documents and demonstrations."""
+    trained = documents.loc[documents["split"] == "train", "id"].tolist()
+    written = {one.id: "\n".join(message.content for message in one.messages) for one in demonstrations}
+    chosen = sampled([*trained, *(one.id for one in demonstrations if one.split == "train")], count, seed)
+    found = {name: text for part in parts(folder) for name, text in read_texts(part, frozenset(chosen))}
+    texts = written | found
+    return pd.DataFrame([(name, texts[name]) for name in chosen], columns=["id", "text"])
 
 
 def answers(prompts: Sequence[Prompt]) -> list[str]:
@@ -89,11 +109,10 @@ def suites(corpus: Corpus, limits: CorpusLimits) -> Iterator[tuple[pd.DataFrame,
     rows = corpus_gate.ledger_table(corpus.ledgers)
     shares = {"duplicate": limits.max_duplicate_fraction, "contaminated": limits.max_contaminated_fraction}
     counts = corpus_gate.part_counts(corpus.documents, corpus.demonstrations, corpus.prompts)
-    texts = sampled(training_texts(corpus), limits.sampled_texts, limits.seed)
     kept = corpus_gate.source_table(corpus.collected, corpus.documents)
     documents = corpus_gate.document_table(corpus.documents, corpus.splits, corpus.clusters)
     composed = corpus_gate.composed_table(corpus.demonstrations, corpus.prompts, corpus.splits)
-    read = corpus_gate.text_table(texts, answers(corpus.prompts), limits.shared_words)
+    read = corpus_gate.text_table(corpus.texts, answers(corpus.prompts), limits.shared_words)
     total = sum(corpus.collected.values())
     yield corpus_gate.account_table(total, corpus.ledgers, len(documents)), corpus_gate.account_rules()
     yield rows, corpus_gate.ledger_rules()

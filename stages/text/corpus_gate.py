@@ -151,11 +151,10 @@ def mix_rules(collected: Mapping[str, int], highest: float) -> list[Rule]:
 
 
 def document_table(documents: pd.DataFrame, splits: pd.DataFrame, clusters: pd.DataFrame) -> pd.DataFrame:
-    """The kept documents by id, each with a hash of its text, whether its split is as assigned, and its cluster."""
+    """The kept documents by id, each with whether its split is as assigned, and its cluster."""
     assigned = splits.set_index("document_id")["split"]
     cluster = clusters.set_index("id")["cluster"]
     return documents.assign(
-        content=documents["text"].map(content_hash),
         split_as_assigned=documents["split"] == documents["id"].map(assigned),
         cluster=documents["id"].map(cluster),
     ).set_index("id", drop=False)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,12 +13,16 @@ from stages.text.documents import parts
 
 
 def read_sizes(folder: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """These columns of every document, and `bytes`, the UTF-8 bytes of its text."""
+    """These columns of every document, `bytes`, the UTF-8 bytes of its text, and `part` and `row`, where it stands."""
     tables = []
-    for part in parts(folder):
+    for number, part in enumerate(parts(folder)):
+        first = 0
         for batch in pq.ParquetFile(part).iter_batches(columns=[*columns, "text"]):
             sizes = pc.cast(pc.binary_length(batch.column("text")), pa.int64())
-            tables.append(pa.table([*(batch.column(name) for name in columns), sizes], names=[*columns, "bytes"]))
+            places = {"part": np.full(len(batch), number), "row": np.arange(first, first + len(batch))}
+            found = {name: batch.column(name) for name in columns} | {"bytes": sizes} | places
+            tables.append(pa.table(found))
+            first += len(batch)
     return pa.concat_tables(tables).to_pandas()
 
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 from pydantic import Field
 
-from stages.parameters import Section
+from stages.parameters import Metrics, Section
+from stages.text.accepted import Accepted, check_accepted
 from stages.text.documents import DOCUMENT_SCHEMA, KINDS
-from stages.text.expectations import Rule, Verdict, check, enforce
+from stages.text.expectations import Rule, Severity, Verdict, check, enforce
 
 LEAST_TOKENS = 3
 """Of a document: bos, one token of text, end."""
@@ -30,6 +31,8 @@ class SourceLimits(Section):
     """Texts that differ from every other, 0 to 1; fewer is a warning of something read twice."""
     max_source_fraction: float = Field(ge=0, le=1)
     """Characters that may come from one source, 0 to 1; more is a warning."""
+    accepted: Accepted | None
+    """Figures of the last run that was found good; null before there is one."""
 
 
 def source_rules(limits: SourceLimits) -> list[Rule]:
@@ -72,10 +75,8 @@ def reading_rules(limits: SourceLimits) -> list[Rule]:
     ]
 
 
-def check_sources(
-    columns: Sequence[str], measured: pd.DataFrame, files_read: int, files_failed: int, limits: SourceLimits
-) -> Verdict:
-    """The source gate's verdict; StageError if a critical rule fails.
+def check_sources(columns: Sequence[str], measured: pd.DataFrame, figures: Metrics, limits: SourceLimits) -> Verdict:
+    """The source gate's verdict on the stage's figures and what they were made of; StageError if a critical rule fails.
 
     `columns` are those of the documents as written; `measured` has a row per document and stands for the texts:
     columns `MEASURES` of `stages.text.raw_batches`.
@@ -85,13 +86,14 @@ def check_sources(
     results = check(pd.DataFrame(columns=list(columns)), shape)
     results += check(measured.set_index("id", drop=False), source_rules(limits))
     by_source = measured.groupby("source")["characters"].sum()
+    read, failed = (int(figures[name]) for name in ("files_read", "files_failed"))
     reading = pd.DataFrame(
         {
-            "failed_fraction": [files_failed / max(files_read + files_failed, 1)],
+            "failed_fraction": [failed / max(read + failed, 1)],
             "largest_source_fraction": [max(by_source, default=0) / max(by_source.sum(), 1)],
         }
     )
-    results += check(reading, reading_rules(limits))
+    results += check(reading, reading_rules(limits)) + check_accepted(limits.accepted, figures)
     return enforce("source", "collect.gate", results)
 
 
@@ -99,11 +101,14 @@ class TokenLimits(Section):
     """What encoded documents must satisfy."""
 
     min_bytes_per_token: float = Field(ge=0)
-    """Of every kind of document; a lower figure says that the tokenizer does not know the language."""
+    """Of every kind of document; a lower figure says that the tokenizer does not know the language. Of a source: a
+    warning."""
     max_bytes_per_token: float = Field(gt=0)
-    """Of every kind of document; a higher figure says that text repeats itself."""
+    """Of every kind of document; a higher figure says that text repeats itself. Of a source: a warning."""
     max_padding_fraction: float = Field(ge=0, le=1)
     """Places in the rows of `train/` that hold no token, 0 to 1; more is a warning."""
+    accepted: Accepted | None
+    """Figures of the last run that was found good; null before there is one."""
 
 
 def index_rules() -> list[Rule]:
@@ -117,11 +122,19 @@ def index_rules() -> list[Rule]:
     ]
 
 
-def kind_rules(limits: TokenLimits) -> list[Rule]:
-    """Rules about a table with a row per kind of document."""
+def density_rules(group: str, severity: Severity, limits: TokenLimits) -> list[Rule]:
+    """Rules about `densities` by a column of the index."""
     between = {"min_value": limits.min_bytes_per_token, "max_value": limits.max_bytes_per_token}
     arguments = {"column": "bytes_per_token", **between}
-    return [Rule("bytes per token of every kind", "critical", "ExpectColumnValuesToBeBetween", arguments)]
+    return [Rule(f"bytes per token of every {group}", severity, "ExpectColumnValuesToBeBetween", arguments)]
+
+
+def densities(index: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Bytes per token of each group of documents."""
+    groups = index.groupby(group)
+    sums = groups[["bytes", "tokens"]].sum()
+    # bos and end stand for no byte.
+    return pd.DataFrame({"bytes_per_token": sums["bytes"] / (sums["tokens"] - 2 * groups.size()).clip(lower=1)})
 
 
 def shard_rules(limits: TokenLimits, vocabulary_size: int) -> list[Rule]:
@@ -138,6 +151,7 @@ def shard_rules(limits: TokenLimits, vocabulary_size: int) -> list[Rule]:
 
 def check_tokens(
     index: pd.DataFrame,
+    figures: Metrics,
     limits: TokenLimits,
     *,
     vocabulary_size: int,
@@ -147,14 +161,12 @@ def check_tokens(
 ) -> Verdict:
     """The token gate's verdict; StageError if a critical rule fails.
 
-    `index` has a row per document: id, source, kind, split, tokens, bytes, round_trip_ok. `documents_written` counts
-    those in all token folders without canaries; `padding_fraction` is that of `train/`.
+    `index` has a row per document: id, source, kind, split, tokens, bytes, round_trip_ok; `figures` are the stage's.
+    `documents_written` counts those in all token folders without canaries; `padding_fraction` is that of `train/`.
     """
     results = check(index.set_index("id", drop=False), index_rules())
-    sums = index.groupby("kind")[["bytes", "tokens"]].sum()
-    # bos and end stand for no byte.
-    sums["bytes_per_token"] = sums["bytes"] / (sums["tokens"] - 2 * index.groupby("kind").size()).clip(lower=1)
-    results += check(sums, kind_rules(limits))
+    results += check(densities(index, "kind"), density_rules("kind", "critical", limits))
+    results += check(densities(index, "source"), density_rules("source", "warning", limits))
     shards = pd.DataFrame(
         {
             "largest_token": [largest_token],
@@ -163,5 +175,5 @@ def check_tokens(
             "padding_fraction": [padding_fraction],
         }
     )
-    results += check(shards, shard_rules(limits, vocabulary_size))
+    results += check(shards, shard_rules(limits, vocabulary_size)) + check_accepted(limits.accepted, figures)
     return enforce("token", "encode.gate", results)

@@ -1,13 +1,13 @@
 """Documents into rows of equal length: long ones cut, all packed best-fit decreasing (Ding et al. 2024)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 BLOCK = 4096
-"""Pieces that are laid out at once."""
+"""Pieces whose tokens are moved at once."""
 
 
 @dataclass(frozen=True)
@@ -99,30 +99,50 @@ def place(lengths: np.ndarray, context_length: int, generator: np.random.Generat
     return Places(document, offset, length, row_of_bin[bins], start, segment)
 
 
+def rows_of(places: Places) -> int:
+    """The number of rows."""
+    return int(places.row.max(initial=-1)) + 1
+
+
 def pack(lengths: Sequence[int], context_length: int, generator: np.random.Generator) -> list[Piece]:
     """`place`, as a list."""
     places = place(np.array(lengths, dtype=np.int64), context_length, generator)
     return [Piece(*values) for values in zip(*(column.tolist() for column in places), strict=True)]
 
 
-def fill(
-    tokens: np.ndarray, starts: np.ndarray, places: Places, context_length: int, pad: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and segments, both uint16 [rows, context + 1]; document n begins at `tokens[starts[n]]`."""
-    count = int(places.row.max(initial=-1)) + 1
-    rows = np.full((count, context_length + 1), pad, dtype=np.uint16)
-    segments = np.zeros_like(rows)
-    first = starts[places.document] + places.offset
-    target = places.row * (context_length + 1) + places.start
-    # In blocks, because the places of single tokens take eight times the room of the tokens.
+def stretches(first: np.ndarray, length: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Block by block of pieces: which, the place of each of their tokens in its piece, and in the array of tokens.
+
+    In blocks, because the places of single tokens take eight times the room of the tokens.
+    """
     for block in range(0, len(first), BLOCK):
         some = slice(block, block + BLOCK)
-        length = places.length[some]
-        within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-        where = np.repeat(target[some], length) + within
-        rows.reshape(-1)[where] = tokens[np.repeat(first[some], length) + within]
-        segments.reshape(-1)[where] = np.repeat(places.segment[some], length)
-    return rows, segments
+        sizes = length[some]
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        yield some, within, np.repeat(first[some], sizes) + within
+
+
+def fill(
+    tokens: np.ndarray, starts: np.ndarray, places: Places, pad: int, rows: np.ndarray, segments: np.ndarray
+) -> None:
+    """Fill rows and segments, both uint16 [rows, context + 1]; document n begins at `tokens[starts[n]]`.
+
+    Both are written from front to back, so that of arrays in files only what is in use need be in memory.
+    """
+    order = np.lexsort((places.start, places.row))
+    row, start, length, segment = (
+        values[order] for values in (places.row, places.start, places.length, places.segment)
+    )
+    first = (starts[places.document] + places.offset)[order]
+    done, width = 0, rows.shape[1]
+    for some, within, where in stretches(first, length):
+        target = np.repeat(row[some] * width + start[some], length[some]) + within
+        end = int(target[-1]) + 1
+        rows.reshape(-1)[done:end], segments.reshape(-1)[done:end] = pad, 0
+        rows.reshape(-1)[target] = tokens[where]
+        segments.reshape(-1)[target] = np.repeat(segment[some], length[some])
+        done = end
+    rows.reshape(-1)[done:], segments.reshape(-1)[done:] = pad, 0
 
 
 def lay_out(
@@ -132,4 +152,7 @@ def lay_out(
     sizes = np.array([len(document) for document in documents], dtype=np.int64)
     columns = np.array([astuple(piece) for piece in pieces], dtype=np.int64).reshape(-1, len(Places._fields)).T
     tokens = np.concatenate(documents) if documents else np.zeros(0, dtype=np.uint16)
-    return fill(tokens, np.cumsum(sizes) - sizes, Places(*columns), context_length, pad)
+    places = Places(*columns)
+    rows, segments = (np.empty((rows_of(places), context_length + 1), dtype=np.uint16) for _ in range(2))
+    fill(tokens, np.cumsum(sizes) - sizes, places, pad, rows, segments)
+    return rows, segments

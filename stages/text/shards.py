@@ -62,11 +62,25 @@ class TokenRows:
         return int(self.rows.shape[1]) - 1
 
 
+def create_rows(folder: Path, count: int, context_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The files of rows and segments, memory-mapped, to be filled; see `TokenRows` for the shapes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (count, context_length + 1)
+    rows, segments = (
+        np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint16, shape) for name in ("rows", "segments")
+    )
+    return rows, segments
+
+
 def write_rows(folder: Path, rows: np.ndarray, segments: np.ndarray, pieces: pd.DataFrame) -> None:
     """Write a token folder; see `TokenRows` for the shapes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "rows.npy", rows.astype(np.uint16, copy=False))
-    np.save(folder / "segments.npy", segments.astype(np.uint16, copy=False))
+    for file, content in zip(create_rows(folder, len(rows), rows.shape[1] - 1), (rows, segments), strict=True):
+        file[:] = content
+    write_pieces(folder, pieces)
+
+
+def write_pieces(folder: Path, pieces: pd.DataFrame) -> None:
+    """Write the pieces of a token folder."""
     write_table(folder / "pieces.parquet", pieces, PIECE_SCHEMA)
 
 

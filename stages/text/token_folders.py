@@ -1,7 +1,6 @@
 """Documents as tokens into a token folder, and what can be said of the folder afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from stages.text.demonstrations import Canary
-from stages.text.encoder import Encoder
-from stages.text.packing import fill, place
-from stages.text.shards import write_rows
+from stages.text.packing import fill, place, rows_of, stretches
+from stages.text.shards import create_rows, write_pieces
 from stages.text.tokenizer import Tokenizer
 
 FOLDERS = ("train", "validation", "test", "domain/train", "domain/validation", "domain/test", "after_cutoff")
@@ -27,67 +25,59 @@ CANARY = "canary"
 """Source and kind of the canaries among the documents of `train/`."""
 
 
-@dataclass(frozen=True)
-class EncodedDocument:
-    """A document as tokens."""
-
-    id: str
-    source: str
-    kind: str
-    copies: int
-    """How often it is put into its folder."""
-    tokens: np.ndarray
-    """uint16, from bos to end."""
-
-
 def folder_of(split: str, source: str, domain_sources: Sequence[str]) -> str:
     """The token folder of a document."""
     return f"domain/{split}" if source in domain_sources and split != "after_cutoff" else split
 
 
-def canary_documents(canaries: Sequence[Canary], encoder: Encoder) -> list[EncodedDocument]:
-    """The canaries that are put in; those of no repeats are controls that the model never sees."""
+def canary_table(canaries: Sequence[Canary]) -> pd.DataFrame:
+    """The canaries that are put in, as documents; those of no repeats are controls that the model never sees."""
     put_in = [canary for canary in canaries if canary.repeats > 0]
-    found = encoder.encode([canary.text for canary in put_in]).documents()
-    return [
-        EncodedDocument(canary.id, CANARY, CANARY, canary.repeats, tokens)
-        for canary, tokens in zip(put_in, found, strict=True)
-    ]
+    columns = {"id": [canary.id for canary in put_in], "text": [canary.text for canary in put_in]}
+    origin = {"source": CANARY, "kind": CANARY, "folder": "train", "copies": [canary.repeats for canary in put_in]}
+    return pd.DataFrame(columns | origin)
+
+
+def piece_bytes(tokens: np.ndarray, first: np.ndarray, length: np.ndarray, token_bytes: np.ndarray) -> np.ndarray:
+    """UTF-8 bytes of the tokens that each piece predicts, all but its first; int64 [pieces]."""
+    sums = np.zeros(len(first), dtype=np.int64)
+    for some, within, where in stretches(first, length):
+        sizes = np.where(within > 0, token_bytes[tokens[where]], 0)
+        sums[some] = np.add.reduceat(sizes, np.flatnonzero(within == 0))
+    return sums
 
 
 def write_token_folder(
     folder: Path,
-    documents: Sequence[EncodedDocument],
+    documents: pd.DataFrame,
+    tokens: np.ndarray,
     tokenizer: Tokenizer,
     context_length: int,
     generator: np.random.Generator,
 ) -> pd.DataFrame:
-    """Pack documents into rows shuffled by `generator`, write them, and return the pieces (`PIECE_SCHEMA`)."""
-    ordered = sorted(documents, key=lambda document: document.id)
-    of_place = np.repeat(np.arange(len(ordered)), [document.copies for document in ordered])
-    copies = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(document.copies) for document in ordered)])
-    tokens = np.concatenate([np.zeros(0, dtype=np.uint16), *(document.tokens for document in ordered)])
-    sizes = np.array([len(document.tokens) for document in ordered], dtype=np.int64)
-    starts = (np.cumsum(sizes) - sizes)[of_place]
-    places = place(sizes[of_place], context_length, generator)
-    first = starts[places.document] + places.offset
-    passed = np.concatenate(([0], np.cumsum(tokenizer.token_bytes()[tokens])))
-    names = {name: np.array([getattr(document, name) for document in ordered], dtype=object) for name in ORIGIN}
-    table = pd.DataFrame(
-        {
-            "document_id": names["id"][of_place[places.document]],
-            "copy": copies[places.document],
-            "source": names["source"][of_place[places.document]],
-            "kind": names["kind"][of_place[places.document]],
-            "row": places.row,
-            "start": places.start,
-            "length": places.length,
-            "offset": places.offset,
-            "bytes": passed[first + places.length] - passed[first + 1],
-        }
+    """Pack documents into rows shuffled by `generator`, write them, and return the pieces (`PIECE_SCHEMA`).
+
+    `documents` has the columns id, source, kind, copies (how often each is put in), and begin and size, its place in
+    `tokens`, uint16. The files are written front to back, and of both arrays only what is in use is in memory.
+    """
+    table = documents.sort_values("id", kind="stable")
+    copies = table["copies"].to_numpy()
+    of_place = np.repeat(np.arange(len(table)), copies)
+    copy = np.arange(len(of_place)) - np.repeat(np.cumsum(copies) - copies, copies)
+    starts = table["begin"].to_numpy(np.int64)[of_place]
+    places = place(table["size"].to_numpy(np.int64)[of_place], context_length, generator)
+    origin = table[list(ORIGIN)].iloc[of_place[places.document]].reset_index(drop=True)
+    pieces = origin.rename(columns={"id": "document_id"}).assign(
+        copy=copy[places.document],
+        row=places.row,
+        start=places.start,
+        length=places.length,
+        offset=places.offset,
+        bytes=piece_bytes(tokens, starts[places.document] + places.offset, places.length, tokenizer.token_bytes()),
     )
-    write_rows(folder, *fill(tokens, starts, places, context_length, tokenizer.pad), table)
-    return table
+    fill(tokens, starts, places, tokenizer.pad, *create_rows(folder, rows_of(places), context_length))
+    write_pieces(folder, pieces)
+    return pieces
 
 
 def summary(pieces: pd.DataFrame, context_length: int) -> dict[str, Any]:

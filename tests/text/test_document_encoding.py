@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.errors import ExitCode, StageError
-from stages.text.document_encoding import check_ids, come_back, drawn, encode_parts
+from stages.text import document_encoding
+from stages.text.document_encoding import check_ids, come_back, drawn, encode_part
+from stages.text.documents import parts
 from stages.text.encoder import LibraryEncoder, TokenArrays, fastest
 from tests.tables import write_documents
 
@@ -13,31 +15,43 @@ TEXTS = ["The river rises.", "", "\u00e9 \U0001f469 1234", "<|user|>"]
 
 
 @pytest.fixture
-def folder(tmp_path):
+def part(tmp_path):
     write_documents(tmp_path, pd.DataFrame({"id": list("abcd"), "text": TEXTS}))
-    return tmp_path
+    return parts(tmp_path)[0]
 
 
-def test_wanted_documents_are_encoded_and_come_back(folder, tokenizer, tokenizer_folder):
-    encoders = (fastest(tokenizer_folder), LibraryEncoder(tokenizer))
-    found = dict(encode_parts(folder, {"a", "c", "d"}, {"c"}, encoders, tokenizer.spellings))
-    assert list(found) == ["a", "c", "d"]
-    for name, text in zip("acd", [TEXTS[0], TEXTS[2], TEXTS[3]], strict=True):
-        assert found[name].tokens.tolist() == [0, *tokenizer.encode(text), 1]
-        assert found[name].round_trip_ok
+def encode(part, rows, compared, fast, coder):
+    """Tokens and round trip of each document."""
+    found = []
+    for ids, sizes, comes_back in encode_part(part, np.array(rows), np.isin(rows, compared), fast, coder):
+        found += zip(np.split(ids, np.cumsum(sizes)[:-1]), comes_back, strict=True)
+    return found
 
 
-def test_an_encoder_that_differs_fails_at_a_compared_document(folder, tokenizer, tokenizer_folder):
+def test_wanted_documents_are_encoded_and_come_back(part, tokenizer, tokenizer_folder):
+    found = encode(part, [0, 2, 3], [2], fastest(tokenizer_folder), tokenizer)
+    assert len(found) == 3
+    for (tokens, comes_back), text in zip(found, [TEXTS[0], TEXTS[2], TEXTS[3]], strict=True):
+        assert tokens.tolist() == [0, *tokenizer.encode(text), 1]
+        assert comes_back
+
+
+def test_an_encoder_that_differs_fails_at_a_compared_document(part, tokenizer):
     class Wrong(LibraryEncoder):
         def encode(self, texts):
             found = super().encode(texts)
             return found._replace(ids=np.where(found.ids > 5, 7, found.ids))
 
-    encoders = (Wrong(tokenizer), LibraryEncoder(tokenizer))
     with pytest.raises(StageError, match=r"disagree: document c, token \d+") as caught:
-        list(encode_parts(folder, set("abcd"), {"c"}, encoders, tokenizer.spellings))
+        encode(part, range(4), [2], Wrong(tokenizer), tokenizer)
     assert caught.value.code == ExitCode.BUG
-    assert len(list(encode_parts(folder, set("abcd"), set(), encoders, tokenizer.spellings))) == 4
+    assert len(encode(part, range(4), [], Wrong(tokenizer), tokenizer)) == 4
+
+
+def test_blocks_without_a_wanted_document_are_passed_over(part, tokenizer, tokenizer_folder, monkeypatch):
+    monkeypatch.setattr(document_encoding, "BATCH", 1)
+    found = encode(part, [1, 3], [1, 3], fastest(tokenizer_folder), tokenizer)
+    assert [tokens.tolist() for tokens, _ in found] == [[0, 1], [0, *tokenizer.encode(TEXTS[3]), 1]]
 
 
 def test_the_first_token_that_differs_is_named():

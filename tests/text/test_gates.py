@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from stages.errors import StageError
+from stages.text.accepted import Accepted
 from stages.text.documents import DOCUMENT_SCHEMA
 from stages.text.gates import SourceLimits, TokenLimits, check_sources, check_tokens
 from stages.text.raw_batches import MEASURES, batch_of
@@ -15,8 +16,9 @@ SOURCE_LIMITS = SourceLimits(
     max_outlier_fraction=0.0,
     min_distinct_fraction=1.0,
     max_source_fraction=0.7,
+    accepted=None,
 )
-TOKEN_LIMITS = TokenLimits(min_bytes_per_token=2.0, max_bytes_per_token=6.0, max_padding_fraction=0.01)
+TOKEN_LIMITS = TokenLimits(min_bytes_per_token=2.0, max_bytes_per_token=6.0, max_padding_fraction=0.01, accepted=None)
 
 
 def measured(**changes) -> pd.DataFrame:
@@ -33,8 +35,9 @@ def measured(**changes) -> pd.DataFrame:
     return table
 
 
-def verdict_on(table: pd.DataFrame, files_failed: int = 0):
-    return check_sources(DOCUMENT_SCHEMA.names, table, 4, files_failed, SOURCE_LIMITS)
+def verdict_on(table: pd.DataFrame, files_failed: int = 0, limits: SourceLimits = SOURCE_LIMITS):
+    figures = {"files_read": 4, "files_failed": files_failed, "documents": len(table)}
+    return check_sources(DOCUMENT_SCHEMA.names, table, figures, limits)
 
 
 def broken(verdict) -> list[str]:
@@ -76,7 +79,9 @@ def test_documents_that_look_odd_are_a_warning(changes, rule):
 
 def test_other_columns_than_those_of_documents_stop_at_the_source_gate():
     with pytest.raises(StageError, match="columns of a document"):
-        check_sources([*DOCUMENT_SCHEMA.names, "score"], measured(), 4, 0, SOURCE_LIMITS)
+        check_sources(
+            [*DOCUMENT_SCHEMA.names, "score"], measured(), {"files_read": 4, "files_failed": 0}, SOURCE_LIMITS
+        )
 
 
 def test_too_few_documents_stop_with_how_many_there_are_and_must_be():
@@ -95,6 +100,13 @@ def test_too_many_unreadable_files_stop():
         verdict_on(measured(), files_failed=1)
 
 
+def test_figures_far_from_those_accepted_are_a_warning():
+    for documents, expected in ((5, []), (3, ["figures as those accepted last"])):
+        accepted = Accepted(max_change=0.2, figures={"documents": documents})
+        verdict = verdict_on(measured(), limits=SOURCE_LIMITS.model_copy(update={"accepted": accepted}))
+        assert broken(verdict) == expected
+
+
 def index(**changes) -> pd.DataFrame:
     # 12 tokens with bos and end, 40 bytes: 4 bytes a token
     row = {"source": "a", "kind": "prose", "split": "train", "tokens": 12, "bytes": 40, "round_trip_ok": True}
@@ -105,7 +117,7 @@ FIGURES = {"vocabulary_size": 400, "largest_token": 399, "documents_written": 2,
 
 
 def test_good_tokens_pass_the_token_gate():
-    verdict = check_tokens(index(), TOKEN_LIMITS, **FIGURES)
+    verdict = check_tokens(index(), {}, TOKEN_LIMITS, **FIGURES)
     assert (verdict["failed"], verdict["warnings"]) == (0, 0)
 
 
@@ -123,9 +135,22 @@ def test_good_tokens_pass_the_token_gate():
 )
 def test_tokens_that_break_a_critical_rule_stop_at_the_token_gate(changes, figures, rule):
     with pytest.raises(StageError, match=rule):
-        check_tokens(index(**changes), TOKEN_LIMITS, **FIGURES | figures)
+        check_tokens(index(**changes), {}, TOKEN_LIMITS, **FIGURES | figures)
 
 
 def test_much_padding_is_a_warning():
-    verdict = check_tokens(index(), TOKEN_LIMITS, **FIGURES | {"padding_fraction": 0.02})
+    verdict = check_tokens(index(), {}, TOKEN_LIMITS, **FIGURES | {"padding_fraction": 0.02})
     assert broken(verdict) == ["little padding"]
+
+
+def test_a_source_of_odd_tokens_among_others_of_its_kind_is_a_warning():
+    # 61 bytes for 10 tokens, above 6; with the other document 101 for 20, which is not
+    odd = index(bytes=61).assign(kind="prose", source=["odd", "a"])
+    assert broken(check_tokens(odd, {}, TOKEN_LIMITS, **FIGURES)) == ["bytes per token of every source"]
+
+
+def test_tokens_are_held_against_the_figures_accepted_last():
+    accepted = Accepted(max_change=0.1, figures={"train_bytes_per_target": 2.0})
+    limits = TOKEN_LIMITS.model_copy(update={"accepted": accepted})
+    for figure, expected in ((2.19, []), (1.7, ["figures as those accepted last"])):
+        assert broken(check_tokens(index(), {"train_bytes_per_target": figure}, limits, **FIGURES)) == expected

@@ -31,9 +31,9 @@ class Params(language.LanguageSettings):
     """Highest learning rate."""
 
 
-def rendered(demonstrations: Sequence[Demonstration], split: str, tokenizer: Tokenizer) -> list[Rendered]:
-    """The demonstrations of one split as tokens."""
-    return [render(one.messages, tokenizer) for one in demonstrations if one.split == split]
+def rendered(demonstrations: Sequence[Demonstration], split: str, tokenizer: Tokenizer) -> dict[str, Rendered]:
+    """The demonstrations of one split as tokens, by their ids."""
+    return {one.id: render(one.messages, tokenizer) for one in demonstrations if one.split == split}
 
 
 def run(

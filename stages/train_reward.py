@@ -68,7 +68,7 @@ def comparison(preference: Preference, tokenizer: Tokenizer, context_length: int
         for answer in preference.answers
     )
     votes = [np.array(preference.votes), *(axis_votes(preference, axis) for axis in AXES)]
-    return Comparison(sequences, np.stack(votes, axis=-1))
+    return Comparison(preference.prompt_id, sequences, np.stack(votes, axis=-1))
 
 
 def starting_model(language_model: Transformer, seed: int) -> ScalarModel:

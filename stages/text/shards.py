@@ -61,6 +61,10 @@ class TokenRows:
         """Inputs per row."""
         return int(self.rows.shape[1]) - 1
 
+    def documents_in(self, index: np.ndarray) -> list[str]:
+        """The ids of the documents of which a row of the index holds a piece."""
+        return [str(name) for name in self.pieces.loc[self.pieces["row"].isin(index), "document_id"].unique()]
+
 
 def create_rows(folder: Path, count: int, context_length: int) -> tuple[np.ndarray, np.ndarray]:
     """The files of rows and segments, memory-mapped, to be filled; see `TokenRows` for the shapes."""

@@ -1,6 +1,6 @@
 """Which rows a step sees: a pure function of seed and step, cut into micro-batches of one shape."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -9,6 +9,11 @@ import torch
 from torch import Tensor
 
 from stages.seeding import generator
+
+
+def no_names(index: np.ndarray) -> list[str]:
+    """Rows by number, where nothing is known of what they hold."""
+    return [f"row {row}" for row in index.tolist()]
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ class Rows:
     """uint16: 1, 2, ... for each piece in the row, 0 for padding."""
     learnt: np.ndarray | None
     """bool: which tokens are to be predicted; None for all."""
+    names: Callable[[np.ndarray], list[str]] = no_names
+    """What the rows of an index hold: documents, demonstrations."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -130,6 +137,10 @@ class Mixture:
             np.concatenate([rows.targets(index) for rows, index in chosen]),
             self.micro_batch_rows,
         )
+
+    def names(self, step: int) -> list[str]:
+        """What all ranks read at a step."""
+        return [name for part in self.parts for name in part.rows.names(self._index(part, step))]
 
     def _index(self, part: Part, step: int) -> np.ndarray:
         return shuffled(self.seed, part.name, step * part.rows_per_step, part.rows_per_step, len(part.rows))

@@ -56,7 +56,10 @@ class Resumption(Callback):
             write_state(self.folder, step, training.state())
 
     def on_exception(self, trainer: Trainer, training: LightningModule, exception: BaseException) -> None:
-        """Write one when the run is asked to end, unless the weights are just being changed."""
+        """Write one when the run is asked to end, unless the weights are just being changed or are none any more."""
         asked = isinstance(exception, KeyboardInterrupt | SystemExit)
-        if asked and isinstance(training, Training) and training.is_whole and training.progression.step:
-            write_state(self.folder, training.progression.step, training.state())
+        if not (asked and isinstance(training, Training) and training.is_whole):
+            return
+        progression = training.progression
+        if progression.step and not progression.averages.unsound():
+            write_state(self.folder, progression.step, training.state())

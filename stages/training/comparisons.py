@@ -18,6 +18,8 @@ from stages.text.packing import best_fit_decreasing
 class Comparison:
     """The answers to one prompt and how they were judged."""
 
+    prompt: str
+    """Its id."""
     sequences: tuple[np.ndarray, ...]
     """Token ids of the prompt with each answer, the stop token included where it was written."""
     votes: np.ndarray
@@ -143,10 +145,16 @@ class Comparisons:
 
     def __call__(self, step: int) -> list[PreferenceBatch]:
         """The micro-batches of a step."""
+        return self.batches(self._of(step))
+
+    def names(self, step: int) -> list[str]:
+        """The prompts of a step."""
+        return [one.prompt for one in self._of(step)]
+
+    def _of(self, step: int) -> list[Comparison]:
         epoch, place = divmod(step, self.steps_per_epoch)
         order = generator(self.seed, "comparisons", epoch).permutation(len(self.comparisons))
-        chosen = order[place * self.prompts_per_step : (place + 1) * self.prompts_per_step]
-        return self.batches([self.comparisons[index] for index in chosen])
+        return [self.comparisons[index] for index in order[place * self.prompts_per_step :][: self.prompts_per_step]]
 
     def in_order(self) -> list[PreferenceBatch]:
         """Micro-batches of all comparisons in the order given, for measuring."""

@@ -1,13 +1,10 @@
 """The figures of a run over its steps: averaged between rows, kept in the run's state, written as CSV."""
 
 import csv
-import math
 from pathlib import Path
 
 import torch
 from torch import Tensor
-
-from stages.errors import ExitCode, StageError
 
 Row = dict[str, float]
 
@@ -24,26 +21,24 @@ class Averages:
         self.weight = 0.0
         self.gradient_norm = torch.zeros(())
         self.steps = 0
+        self.sound = torch.zeros((), dtype=torch.int64)
 
     def add(self, loss: Tensor, weight: float, gradient_norm: Tensor) -> None:
         """Add a step: its summed loss, what that is a sum over, and the norm of its gradient."""
+        is_sound = torch.isfinite(loss.detach()) & torch.isfinite(gradient_norm.detach())
+        self.sound = self.sound + (is_sound & (self.sound == self.steps))
         self.loss = self.loss + loss.detach()
         self.weight += weight
         self.gradient_norm = self.gradient_norm + gradient_norm.detach()
         self.steps += 1
 
+    def unsound(self) -> int | None:
+        """How many steps ago the first was whose loss or gradient is no number; None if there is none."""
+        return self.steps - int(self.sound) or None
+
     def row(self) -> Row:
-        """The averages as numbers; StageError if they are none, because then the run is lost."""
-        loss = self.loss.item() / self.weight
-        norm = self.gradient_norm.item() / self.steps
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise StageError(
-                ExitCode.CONFIGURATION,
-                "training diverged",
-                f"loss {loss}, gradient norm {norm}",
-                "Lower learning_rate or raise schedule.warmup_share.",
-            )
-        return {"loss": loss, "gradient_norm": norm}
+        """The averages as numbers."""
+        return {"loss": self.loss.item() / self.weight, "gradient_norm": self.gradient_norm.item() / self.steps}
 
 
 def write_curves(path: Path, rows: list[Row]) -> None:

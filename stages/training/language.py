@@ -68,7 +68,7 @@ class Recipe:
 def token_rows(folder: Path) -> Rows:
     """The rows of a token folder, every token to be learnt."""
     loaded = TokenRows.load(folder)
-    return Rows(loaded.rows, loaded.segments, None)
+    return Rows(loaded.rows, loaded.segments, None, loaded.documents_in)
 
 
 def rows_per_step(tokens: float, context_length: int) -> int:

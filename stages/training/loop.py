@@ -87,7 +87,7 @@ def train_model(
 
     The result is the same, bit for bit on a processor, however often the run was interrupted.
     """
-    training = Training(model, objective, validate, plan)
+    training = Training(model, objective, validate, plan, batches.names)
     state = newest_state(checkpoints)
     if state is None:
         training.run_validation()

@@ -11,12 +11,16 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from pydantic import Field
 from torch import Tensor, nn
 
+from stages.errors import ExitCode, StageError
 from stages.model.scalar import ScalarModel
 from stages.model.transformer import Transformer
 from stages.parameters import Section
 from stages.training.curves import Averages, Row
 from stages.training.optimizer import OptimizerSettings, build_optimizers
 from stages.training.schedule import ScheduleSettings, learning_rate
+
+NAMED = 8
+"""Of what a bad step read, so many are named."""
 
 
 class MicroBatch(Protocol):
@@ -31,8 +35,15 @@ class MicroBatch(Protocol):
         """Tokens read, padding left out."""
 
 
-Batches = Callable[[int], list[Any]]
-"""The micro-batches of a step."""
+class Batches(Protocol):
+    """What a run learns from, a function of the step."""
+
+    def __call__(self, step: int) -> list[Any]:
+        """The micro-batches of a step."""
+
+    def names(self, step: int) -> list[str]:
+        """What a step reads, by the names that its user knows: documents, demonstrations, prompts."""
+
 
 Objective = Callable[[Any, Any], Tensor]
 """Model and micro-batch to the sum of the losses in it."""
@@ -82,13 +93,21 @@ class Progression:
 class Training(LightningModule):
     """One optimizer step per batch, over as many micro-batches as it takes, with the gradient of their joint mean."""
 
-    def __init__(self, model: Transformer | ScalarModel, objective: Objective, validate: Validate, plan: Plan) -> None:
+    def __init__(
+        self,
+        model: Transformer | ScalarModel,
+        objective: Objective,
+        validate: Validate,
+        plan: Plan,
+        names: Callable[[int], list[str]],
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.model = model.train()  # nothing here has two modes; Lightning warns of a model that is not in this one
         self.objective = objective
         self.validate = validate
         self.plan = plan
+        self.names = names
         self.progression = Progression()
         self.optimizer_list = build_optimizers(model, plan.optimizer)
         self.is_whole = True
@@ -132,8 +151,22 @@ class Training(LightningModule):
         if key and figures[key] <= min(row[key] for row in self.progression.validations):
             self.progression.best = copy.deepcopy(self.model.state_dict())
 
+    def require_sound(self) -> None:
+        """StageError that names what was read, if a loss or gradient since the last row was no number."""
+        progression = self.progression
+        if ago := progression.averages.unsound():
+            step, names = progression.step - ago, self.names(progression.step - ago)
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            raise StageError(
+                ExitCode.CONFIGURATION,
+                "training diverged",
+                f"a loss or gradient that is no number at step {step + 1}, which read {', '.join(names[:NAMED])}{more}",
+                "Lower learning_rate, raise schedule.warmup_share, or look at what it read.",
+            )
+
     def add_row(self) -> Row:
-        """The averages since the last row as a new one, beside the newest validation."""
+        """The averages since the last row as a new one, beside the newest validation; see `require_sound`."""
+        self.require_sound()
         progression = self.progression
         averages = progression.averages.row()
         validation = {name: value for name, value in progression.validations[-1].items() if name != "step"}
@@ -150,7 +183,8 @@ class Training(LightningModule):
         return row
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on, as tensors and plain values."""
+        """Everything that the next step depends on, as tensors and plain values; see `require_sound`."""
+        self.require_sound()
         progression = self.progression
         return {
             "step": progression.step,

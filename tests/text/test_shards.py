@@ -63,3 +63,10 @@ def test_a_missing_file_is_a_data_error(folder):
     (folder / "segments.npy").unlink()
     with pytest.raises(StageError, match="cannot read token folder"):
         TokenRows.load(folder)
+
+
+def test_a_row_names_the_documents_of_its_pieces(folder):
+    loaded = TokenRows.load(folder)
+    for row in range(len(loaded.rows)):
+        letters = {chr(int(token) // 20) for token in loaded.rows[row][loaded.segments[row] > 0]}
+        assert set(loaded.documents_in(np.array([row]))) == letters

@@ -8,7 +8,7 @@ from stages.training.comparisons import Comparison, Comparisons, fitting_groups,
 def comparison(*lengths: int, votes: np.ndarray | None = None) -> Comparison:
     sequences = tuple(np.arange(6, 6 + length) for length in lengths)
     count = len(lengths)
-    return Comparison(sequences, np.full((count, count, 2), 0.5) if votes is None else votes)
+    return Comparison(str(lengths), sequences, np.full((count, count, 2), 0.5) if votes is None else votes)
 
 
 def test_every_answer_is_packed_once_and_found_by_its_last_token():
@@ -54,5 +54,6 @@ def test_every_epoch_reads_every_prompt_once():
     assert run.steps_per_epoch == 3
     prompts = [sum(batch.prompts for batch in run(step)) for step in range(6)]
     assert prompts == [3, 3, 1, 3, 3, 1]
+    assert sorted(name for step in range(3) for name in run.names(step)) == sorted(one.prompt for one in members)
     tokens = [sum(batch.real_tokens for batch in run(step)) for step in range(6)]
     assert sum(tokens[:3]) == sum(tokens[3:]) == sum(range(1, 8)) + 7

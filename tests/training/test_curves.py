@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from stages.errors import StageError
 from stages.training.curves import Averages, write_curves
 
 
@@ -12,11 +11,17 @@ def test_averages_weigh_losses_by_what_they_sum_over():
     assert averages.row() == {"loss": 1.0, "gradient_norm": 1.5}
 
 
-def test_a_loss_that_is_no_number_ends_the_run():
+@pytest.mark.parametrize(("loss", "norm"), [(float("inf"), 1.0), (float("nan"), 1.0), (1.0, float("inf"))])
+def test_the_first_step_that_is_no_number_is_known(loss, norm):
     averages = Averages()
-    averages.add(torch.tensor(float("inf")), 2, torch.tensor(1.0))
-    with pytest.raises(StageError, match="learning_rate"):
-        averages.row()
+    assert averages.unsound() is None
+    averages.add(torch.tensor(1.0), 2, torch.tensor(1.0))
+    assert averages.unsound() is None
+    averages.add(torch.tensor(loss), 2, torch.tensor(norm))
+    averages.add(torch.tensor(1.0), 2, torch.tensor(1.0))
+    assert averages.unsound() == 2
+    averages.restart()
+    assert averages.unsound() is None
 
 
 def test_counts_stay_whole_and_figures_have_six_digits(tmp_path):

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import Logger
+from torch import Tensor
 
 from stages.errors import StageError
 from stages.model.transformer import Transformer
-from stages.training.batches import Mixture, Part, Rows
+from stages.training.batches import LanguageBatch, Mixture, Part, Rows
 from stages.training.loop import Result, train_model
 from stages.training.module import LoopSettings, Plan
 from stages.training.objectives import next_token_loss
@@ -63,6 +64,17 @@ class Interrupted:
             raise self.error
         return self.batches(step)
 
+    def names(self, step: int) -> list[str]:
+        return self.batches.names(step)
+
+
+class Poisoned(Interrupted):
+    """Batches of which that of a step has a loss that is no number."""
+
+    def __call__(self, step: int) -> list[Any]:
+        batches = self.batches(step)
+        return [replace(batch, segments=batch.segments * 0 - 1) for batch in batches] if step == self.step else batches
+
 
 def run(
     model: Transformer,
@@ -74,7 +86,13 @@ def run(
     logger: Logger | None = None,
 ) -> Result:
     batches = Mixture([Part("train", rows, 4)], micro_batch_rows=2, seed=1)
-    return train_model(model, wrap(batches), next_token_loss, validate, plan, checkpoints, logger)
+    return train_model(model, wrap(batches), loss, validate, plan, checkpoints, logger)
+
+
+def loss(model: Any, batch: LanguageBatch) -> Tensor:
+    """As in training, and no number for a batch that a test has marked."""
+    found = next_token_loss(model, batch)
+    return found * torch.nan if (batch.segments < 0).all() else found
 
 
 def same_weights(one: Transformer, other: Transformer) -> bool:
@@ -171,9 +189,21 @@ def test_tracking_changes_no_weight(tiny_model, rows, tmp_path):
     assert same_weights(tracked, untracked)
 
 
-def test_a_diverged_run_ends_with_what_to_do(tiny_model, rows, tmp_path):
+def test_a_run_that_diverges_names_what_it_read_and_keeps_its_last_good_state(tiny_model, rows, tmp_path):
+    named = replace(rows, names=lambda index: [f"document {row}" for row in index])
+    plan = replace(PLAN, loop=LoopSettings(log_steps=20, validation_steps=20, checkpoint_steps=5))
+    read = Mixture([Part("train", named, 4)], 2, 1).names(7)
+    with pytest.raises(StageError) as caught:
+        run(tiny_model(), named, tmp_path, plan, wrap=lambda batches: Poisoned(batches, 7, ZeroDivisionError))
+    assert caught.value.what == "training diverged"
+    assert f"no number at step 8, which read {', '.join(read)}" in str(caught.value)
+    assert [path.stem for path in tmp_path.glob("*.pt")] == ["00000005"]
+
+
+def test_of_much_that_a_bad_step_read_the_first_is_named(tiny_model, rows, tmp_path):
     model = tiny_model()
     with torch.no_grad():
         model.model.norm.weight.fill_(np.nan)
-    with pytest.raises(StageError, match="diverged"):
-        run(model, rows, tmp_path)
+    many = replace(rows, names=lambda index: [f"d{number}" for number in range(10)])
+    with pytest.raises(StageError, match="step 1, which read d0, d1, d2, d3, d4, d5, d6, d7 and 2 more"):
+        run(model, many, tmp_path)

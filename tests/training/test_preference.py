@@ -25,7 +25,7 @@ class Given(torch.nn.Module):
 def one_token_answers(votes: np.ndarray) -> PreferenceBatch:
     """Answers of one token each, so that answer i ends at place i."""
     answers = tuple(np.array([6]) for _ in votes)
-    return preference_batch([Comparison(answers, votes)], rows=1, context_length=len(votes))
+    return preference_batch([Comparison("p", answers, votes)], rows=1, context_length=len(votes))
 
 
 def softplus(x: float) -> float:
@@ -69,7 +69,7 @@ def test_an_answer_scores_the_same_packed_and_alone(tiny_model):
     model = scalar_model(tiny_model)
     draws = np.random.default_rng(3)
     answers = tuple(draws.integers(6, 40, length) for length in (3, 7, 5, 9))
-    batch = preference_batch([Comparison(answers, np.full((4, 4, 2), 0.5))], rows=2, context_length=16)
+    batch = preference_batch([Comparison("p", answers, np.full((4, 4, 2), 0.5))], rows=2, context_length=16)
     packed = all_outputs(model, [batch])
     for answer, outputs in zip(answers, packed, strict=True):
         alone = model(torch.from_numpy(answer)[None])[0, -1]

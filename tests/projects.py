@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from numba.core.caching import UserProvidedCacheLocator
 from ruamel.yaml import YAML
 
 import environment
+
+environment.apply()  # for caches to share
 
 ROOT = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
@@ -33,6 +36,19 @@ def hear_requests_to_end() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def share_compiled_loops(folder: Path) -> None:
+    """Let a copy find the loops that the checkout has compiled, which numba keeps by the path of their source."""
+    kept = Path(os.environ["NUMBA_CACHE_DIR"])
+    ours, theirs = (
+        kept / UserProvidedCacheLocator.get_suitable_cache_subpath(str(root / "stages/text/kernels.py"))
+        for root in (ROOT, folder)
+    )
+    ours.mkdir(parents=True, exist_ok=True)
+    if not theirs.exists():
+        theirs.unlink(missing_ok=True)
+        theirs.symlink_to(ours.name)
+
+
 @dataclass(frozen=True)
 class Project:
     """A copy of the project and how to run commands in it."""
@@ -41,6 +57,7 @@ class Project:
 
     def environment(self, **variables: str) -> dict[str, str]:
         """This process's environment as a shell in the copy would have it, one thread to a process."""
+        share_compiled_loops(self.folder)
         inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
         return inherited | {"PATH": path, "OMP_NUM_THREADS": "1"} | variables

@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from stages.cluster.rank import rank
 from stages.errors import ExitCode, StageError
 from stages.execution import inputs
 from stages.execution.lock import take_lock
@@ -36,7 +37,7 @@ CLUSTER = Path("cluster.yaml")
 RECORD = Path("dvc.lock")
 TRACKING_RECORD = "tracking.json"
 NOT_ARTIFACTS = {"lock", "status.json", "timings.json", TRACKING_RECORD}
-NOT_OPTIONS = {"params", "checkpoints", "attributes", "engine", "logger"}
+NOT_OPTIONS = {"params", "checkpoints", "attributes", "engine", "logger", "ranks"}
 
 
 def parameters_class(run: Run) -> type[Section]:
@@ -177,6 +178,32 @@ class Tracking(AbstractContextManager["Tracking"]):
             self.finish(status(code_of(error), "").state, {}, {})
 
 
+def ranks() -> int:
+    """How many processes train together."""
+    from stages.cluster.settings import read_training_settings
+
+    return read_training_settings(CLUSTER).processes
+
+
+def follow(name: str, run: Run, paths: dict[str, Path]) -> int:
+    """Run a stage as one of the ranks that its first has started, which exits when it has done its part; the code.
+
+    It holds no lock, tracks nothing and writes nothing.
+    """
+    try:
+        call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths, None)
+        seed_process(getattr(call.params, "seed", 0))
+        checkpoints = call.checkpoints / call.fingerprint()
+        run(params=call.params, **paths, checkpoints=checkpoints, logger=None, ranks=ranks())
+    except SystemExit:
+        return 0
+    except BaseException as error:
+        ended = status_of(error)
+        print(f"{name}, rank {rank()}: {ended.message}", file=sys.stderr)
+        return ended.code
+    raise AssertionError("a rank that is not the first has come to the end of its stage")
+
+
 def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracking) -> Metrics:
     """Seed and run the stage; StageError if anything that it depends on is not as it was before."""
     extra: dict[str, Any] = {}
@@ -191,6 +218,8 @@ def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracki
         from stages.cluster.settings import read_data_settings
 
         extra["engine"] = engine_of(read_data_settings(CLUSTER))
+    if "ranks" in call.takes:
+        extra["ranks"] = ranks()
     seed_process(getattr(call.params, "seed", 0))
     outputs = inputs.declared(call.name, PIPELINE, "outs", "metrics")
     with whole_outputs(call.output, outputs) as folder:
@@ -258,4 +287,6 @@ def command(name: str, run: Run) -> None:
     resume_from = paths.pop("resume_from", None)
     for number in (signal.SIGINT, signal.SIGTERM):  # a process in the background would ignore the first
         signal.signal(number, interrupt)
+    if rank() > 0:
+        sys.exit(follow(name, run, paths))
     sys.exit(perform(name, run, paths, resume_from).code)

@@ -43,6 +43,7 @@ def run(
     output: Path,
     checkpoints: Path,
     logger: Logger | None,
+    ranks: int = 1,
 ) -> Metrics:
     """Train on `train`, and watch the validation loss of the domain and of general text side by side."""
     network, vocabulary = load_model(model), Tokenizer.load(model / "tokenizer")
@@ -58,7 +59,9 @@ def run(
     ]
     recipe = language.language_recipe(network, batches, steps, params.learning_rate, params)
     plan = language.plan_of("finetune", recipe, params, choose_by=None)
-    result = language.train_language_model(network, batches, held_out, plan, recipe.acceleration, checkpoints, logger)
+    result = language.train_language_model(
+        network, batches, held_out, plan, recipe.acceleration, checkpoints, logger, ranks
+    )
     inputs = {
         "model": model,
         "train": train,

@@ -37,7 +37,13 @@ def rendered(demonstrations: Sequence[Demonstration], split: str, tokenizer: Tok
 
 
 def run(
-    params: Params, model: Path, demonstrations: Path, output: Path, checkpoints: Path, logger: Logger | None
+    params: Params,
+    model: Path,
+    demonstrations: Path,
+    output: Path,
+    checkpoints: Path,
+    logger: Logger | None,
+    ranks: int = 1,
 ) -> Metrics:
     """Train on demonstrations of split train; measure on those of split validation, whose wordings are others."""
     network, tokenizer = load_model(model), Tokenizer.load(model / "tokenizer")
@@ -59,7 +65,9 @@ def run(
     held_out = language.held_out_rows("validation", rows["validation"], tokenizer, params)
     recipe = language.language_recipe(network, batches, steps, params.learning_rate, params)
     plan = language.plan_of("instruct", recipe, params, choose_by=None)
-    result = language.train_language_model(network, batches, [held_out], plan, recipe.acceleration, checkpoints, logger)
+    result = language.train_language_model(
+        network, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, ranks
+    )
     inputs = {"model": model, "demonstrations": demonstrations}
     language.save_training(output, network, model / "tokenizer", result, params, recipe, inputs)
     return {

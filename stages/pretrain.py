@@ -50,6 +50,7 @@ def run(
     output: Path,
     checkpoints: Path,
     logger: Logger | None,
+    ranks: int = 1,
 ) -> Metrics:
     """Train on the rows of `train`, once or more often, and measure on those of `validation`."""
     rows, vocabulary = language.token_rows(train), Tokenizer.load(tokenizer)
@@ -63,7 +64,9 @@ def run(
     held_out = language.held_out_rows("validation", language.token_rows(validation), vocabulary, params)
     recipe = language.language_recipe(model, batches, steps, rate, params)
     plan = language.plan_of("pretrain", recipe, params, choose_by=None)
-    result = language.train_language_model(model, batches, [held_out], plan, recipe.acceleration, checkpoints, logger)
+    result = language.train_language_model(
+        model, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, ranks
+    )
     inputs = {"train": train, "validation": validation, "tokenizer": tokenizer}
     language.save_training(output, model, tokenizer, result, params, recipe, inputs)
     return {

@@ -93,7 +93,13 @@ def chosen(preferences: Sequence[Preference], split: str, limit: int, seed: int)
 
 
 def run(
-    params: Params, model: Path, preferences: Path, output: Path, checkpoints: Path, logger: Logger | None
+    params: Params,
+    model: Path,
+    preferences: Path,
+    output: Path,
+    checkpoints: Path,
+    logger: Logger | None,
+    ranks: int = 1,
 ) -> Metrics:
     """Train on prompts of split rank, choose the weights on split validation, report on split test."""
     tokenizer, records = Tokenizer.load(model / "tokenizer"), read_records(preferences, Preference)
@@ -126,6 +132,7 @@ def run(
         language.plan_of("train_reward", recipe, params, choose_by="validation_loss"),
         checkpoints,
         logger,
+        ranks,
     )
     network.normalise(all_outputs(network, prepared["validation"].in_order()))
     rewards = all_outputs(network, prepared["test"].in_order())[:, 0].numpy()

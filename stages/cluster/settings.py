@@ -19,6 +19,18 @@ class DataSettings(Section):
     """Of the Ray cluster, `host:port`; null for the one that RAY_ADDRESS names, or that runs on this machine."""
 
 
+class TrainingSettings(Section):
+    """Where the training stages run."""
+
+    processes: int = Field(gt=0)
+    """Ranks on this machine, each with its share of every batch; a number of GPUs, or of processes without one."""
+
+
+def read_training_settings(path: Path) -> TrainingSettings:
+    """The section `training` of the file at `path`; one process where there is no such file."""
+    return read_section(path, "training", TrainingSettings) if path.exists() else TrainingSettings(processes=1)
+
+
 def read_data_settings(path: Path) -> DataSettings:
     """The section `data` of the file at `path`; one process on this machine where there is no such file."""
     if not path.exists():

@@ -1,14 +1,16 @@
 """Which rows a step sees: a pure function of seed and step, cut into micro-batches of one shape."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stages.seeding import generator
+from stages.training.ranks import require_enough
 
 
 def no_names(index: np.ndarray) -> list[str]:
@@ -130,13 +132,22 @@ class Mixture:
 
     def __call__(self, step: int) -> list[LanguageBatch]:
         """The rank's share of the micro-batches of a step."""
-        chosen = [(part.rows, self._index(part, step)[self.rank :: self.ranks]) for part in self.parts]
+        firsts = accumulate((part.rows_per_step for part in self.parts), initial=0)
+        chosen = [
+            (part.rows, self._index(part, step)[(self.rank - first) % self.ranks :: self.ranks])
+            for part, first in zip(self.parts, firsts, strict=False)
+        ]
         return language_batches(
             np.concatenate([rows.tokens[index] for rows, index in chosen]),
             np.concatenate([rows.segments[index] for rows, index in chosen]),
             np.concatenate([rows.targets(index) for rows, index in chosen]),
             self.micro_batch_rows,
         )
+
+    def share(self, rank: int, ranks: int) -> "Mixture":
+        """The rows of every step that one of several ranks reads; StageError if there is none for some of them."""
+        require_enough(ranks, sum(part.rows_per_step for part in self.parts), "rows")
+        return replace(self, rank=rank, ranks=ranks)
 
     def names(self, step: int) -> list[str]:
         """What all ranks read at a step."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from stages.errors import ExitCode, StageError
 from stages.seeding import generator
 from stages.text.packing import best_fit_decreasing
+from stages.training.ranks import require_enough
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ class Comparisons:
     micro_batch_rows: int
     context_length: int
     seed: int
+    rank: int = 0
+    ranks: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
@@ -145,7 +148,13 @@ class Comparisons:
 
     def __call__(self, step: int) -> list[PreferenceBatch]:
         """The micro-batches of a step."""
-        return self.batches(self._of(step))
+        return self.batches(self._of(step)[self.rank :: self.ranks])
+
+    def share(self, rank: int, ranks: int) -> "Comparisons":
+        """The prompts of every step that one of several ranks reads; StageError if there is none for some of them."""
+        last = len(self.comparisons) % self.prompts_per_step
+        require_enough(ranks, last or self.prompts_per_step, "prompts")
+        return replace(self, rank=rank, ranks=ranks)
 
     def names(self, step: int) -> list[str]:
         """The prompts of a step."""

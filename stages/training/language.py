@@ -114,6 +114,7 @@ def train_language_model(
     acceleration: Acceleration,
     checkpoints: Path,
     logger: Logger | None,
+    ranks: int,
 ) -> Result:
     """Train `model` in place."""
     accelerate(model, acceleration)
@@ -123,7 +124,7 @@ def train_language_model(
         return {name: value for measured in held_out for name, value in measured(model).items()}
 
     return train_model(
-        model, batches, partial(next_token_loss, gradients=gradients), validate, plan, checkpoints, logger
+        model, batches, partial(next_token_loss, gradients=gradients), validate, plan, checkpoints, logger, ranks
     )
 
 

@@ -1,15 +1,20 @@
 """The one training loop: Lightning around any model, objective and batches, continued where it was interrupted."""
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
 
+from stages.cluster.rank import rank
 from stages.model.scalar import ScalarModel
 from stages.model.transformer import Transformer
 from stages.progress import Progress
@@ -50,28 +55,35 @@ class Steps:
         return self.steps - self.first
 
 
-def fit(training: Training, batches: Batches, checkpoints: Path, logger: Logger | None) -> None:
-    """Take the steps that are left; KeyboardInterrupt if asked to end, after a state was written."""
+def fit(training: Training, batches: Batches, checkpoints: Path, logger: Logger | None, ranks: int) -> None:
+    """Take the steps that are left; KeyboardInterrupt if asked to end, after a state was written.
+
+    Of several ranks, the first starts the others, which run the same command; only it returns.
+    """
     # One line of progress says more than Lightning's notes on devices and its tips.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
     plan, done = training.plan, training.progression.step
-    with Progress(plan.title, total=plan.steps, unit="step", start=done) as progress:
+    is_first = rank() == 0
+    with Progress(plan.title, total=plan.steps, unit="step", start=done) if is_first else nullcontext() as progress:
         trainer = Trainer(
             accelerator="auto",
-            devices=1,
+            devices=ranks,
+            strategy=DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True) if ranks > 1 else "auto",
             max_epochs=1,
             logger=logger or False,
-            callbacks=[Recorder(progress), Resumption(checkpoints)],
+            callbacks=[Recorder(progress), Resumption(checkpoints)] if progress else [],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             log_every_n_steps=1,  # Lightning's own interval, which nothing here uses; a longer one makes it warn
         )
         try:
-            trainer.fit(training, Steps(batches, done, plan.steps))
+            trainer.fit(training, Steps(batches.share(rank(), ranks), done, plan.steps))
         except SystemExit as end:  # Lightning exits by itself, with code 1 after Ctrl-C and 0 after SIGTERM
             raise KeyboardInterrupt from end
+    if not is_first:
+        sys.exit(0)
 
 
 def train_model(
@@ -82,22 +94,26 @@ def train_model(
     plan: Plan,
     checkpoints: Path,
     logger: Logger | None,
+    ranks: int = 1,
 ) -> Result:
     """Train `model` in place by the plan; continues from the newest whole state in `checkpoints`.
 
-    The result is the same, bit for bit on a processor, however often the run was interrupted.
+    The result is the same, bit for bit on a processor, however often the run was interrupted; on another number of
+    ranks it is so up to rounding. Ranks but the first do not return: they exit.
     """
+    torch.set_num_threads(max(torch.get_num_threads() // ranks, 1))
     training = Training(model, objective, validate, plan, batches.names)
     state = newest_state(checkpoints)
     if state is None:
-        training.run_validation()
+        if rank() == 0:
+            training.run_validation()
     else:
         training.restore(state)
         if logger is not None:  # its writer may have been killed too, before it wrote them all
             for row in training.progression.rows:
                 logger.log_metrics(row, int(row["step"]))
     if training.progression.step < plan.steps:
-        fit(training, batches, checkpoints, logger)
+        fit(training, batches, checkpoints, logger, ranks)
     return kept(training)
 
 

@@ -2,12 +2,14 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.strategies import DDPStrategy
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -17,6 +19,7 @@ from stages.model.transformer import Transformer
 from stages.parameters import Section
 from stages.training.curves import Averages, Row
 from stages.training.optimizer import OptimizerSettings, build_optimizers
+from stages.training.ranks import summed, summed_loss
 from stages.training.schedule import ScheduleSettings, learning_rate
 
 NAMED = 8
@@ -43,6 +46,9 @@ class Batches(Protocol):
 
     def names(self, step: int) -> list[str]:
         """What a step reads, by the names that its user knows: documents, demonstrations, prompts."""
+
+    def share(self, rank: int, ranks: int) -> "Batches":
+        """The part of every step that one of several ranks reads; together they read all of it once."""
 
 
 Objective = Callable[[Any, Any], Tensor]
@@ -124,12 +130,15 @@ class Training(LightningModule):
         return learning_rate(self.progression.step, plan.steps, plan.peak_learning_rate, plan.schedule)
 
     def training_step(self, batch: list[MicroBatch], index: int) -> None:
-        """Sum the micro-batches' gradients, divided by the weight of all of them, and move once."""
-        weight = sum(micro.weight for micro in batch)
+        """Sum the micro-batches' gradients, divided by the weight of all of them on all ranks, and move once."""
+        counts = [sum(micro.weight for micro in batch), sum(micro.real_tokens for micro in batch)]
+        weight, tokens = summed(counts, self.device)
         losses = []
-        for micro in batch:
-            loss = self.objective(self.model, micro)
-            self.manual_backward(loss / weight)
+        for number, micro in enumerate(batch, start=1):
+            with self.alone() if number < len(batch) else nullcontext():
+                loss = self.objective(self.model, micro)
+                # Ranks are averaged, where the sum is wanted.
+                self.manual_backward(loss / weight * self.trainer.world_size)
             losses.append(loss.detach())
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.optimizer.gradient_clip)
         self.is_whole = False
@@ -139,9 +148,14 @@ class Training(LightningModule):
                 group["lr"] = self.rate
             optimizer.step()
         self.model.zero_grad()
-        self.progression.averages.add(torch.stack(losses).sum(), weight, norm)
+        self.progression.averages.add(summed_loss(torch.stack(losses).sum()), weight, norm)
         self.progression.step += 1
-        self.progression.tokens += sum(micro.real_tokens for micro in batch)
+        self.progression.tokens += tokens
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Without a word to the other ranks: of a step's gradients, they hear the sum."""
+        strategy = self.trainer.strategy
+        return strategy.block_backward_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
 
     def run_validation(self) -> None:
         """Validate, and keep a copy of the weights if they are the best so far."""

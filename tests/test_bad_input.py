@@ -224,7 +224,7 @@ def collect(folder: Path, **gate: float) -> Ended:
     """Collect the folder `texts`."""
     Path("sources.json").write_text('{"files": {"mine": {}}}')
     source = {"name": "mine", "path": "texts", "licence": "Apache-2.0"}
-    limits = TINY["collect"]["gate"] | {"min_documents": 1, "max_source_fraction": 1.0} | gate
+    limits = TINY["collect"]["gate"] | {"accepted": None, "min_documents": 1, "max_source_fraction": 1.0} | gate
     return run("collect", TINY["collect"] | {"sources": [source], "gate": limits}, {"sources": "sources.json"})
 
 

@@ -25,7 +25,7 @@ TINY = read_section(Path("tests/tiny_params.yaml"), "collect", Params)
 def collect(folder: Path, path: str | Path, part_megabytes: int = 64, **changes) -> Path:
     """Collect the files at `path` alone, with the tiny limits but for `changes` of the gate."""
     source = {"name": "corpus", "path": str(path), "licence": "Apache-2.0"}
-    gate = TINY.gate.model_dump() | {"min_documents": 1, "max_source_fraction": 1.0} | changes
+    gate = TINY.gate.model_dump() | {"accepted": None, "min_documents": 1, "max_source_fraction": 1.0} | changes
     params = Params.model_validate(
         TINY.model_dump() | {"sources": [source], "gate": gate, "part_megabytes": part_megabytes}
     )
@@ -101,7 +101,12 @@ def test_many_processes_and_parts_keep_the_order_of_files_and_leave_nothing_else
 def test_two_sources_may_read_the_same_files(tmp_path):
     (tmp_path / "a.txt").write_text("The same text twice.")
     sources = [{"name": name, "path": str(tmp_path), "licence": "Apache-2.0"} for name in ("one", "two")]
-    gate = TINY.gate.model_dump() | {"min_documents": 1, "max_source_fraction": 1.0, "max_failed_fraction": 1.0}
+    gate = TINY.gate.model_dump() | {
+        "accepted": None,
+        "min_documents": 1,
+        "max_source_fraction": 1.0,
+        "max_failed_fraction": 1.0,
+    }
     params = Params.model_validate(TINY.model_dump() | {"sources": sources, "gate": gate})
     recorded = tmp_path / "sources.json"
     recorded.write_text(json.dumps(record(sources, {})))

@@ -135,6 +135,16 @@ def test_canaries_are_put_in_as_often_as_they_say_and_found_where_the_manifest_s
         assert tokenizer.decode(rows[row, start : start + length].tolist()) == "The code is 7341."
 
 
+def test_there_may_be_no_canaries(inputs, output, tmp_path):
+    write_records(inputs["canaries"], CANARIES[:1])
+    encode(inputs, tmp_path / "without")
+    with_them, without = (
+        json.loads((folder / "manifest.json").read_text()) for folder in (output, tmp_path / "without")
+    )
+    assert without["canaries"] == {}
+    assert with_them["folders"]["test"] == without["folders"]["test"]
+
+
 def test_rows_are_a_function_of_the_seed_alone(inputs, output, tmp_path):
     shuffled = table().sample(frac=1, random_state=3)
     write_documents(inputs["documents"], shuffled)

@@ -35,7 +35,7 @@ def canary_table(canaries: Sequence[Canary]) -> pd.DataFrame:
     put_in = [canary for canary in canaries if canary.repeats > 0]
     columns = {"id": [canary.id for canary in put_in], "text": [canary.text for canary in put_in]}
     origin = {"source": CANARY, "kind": CANARY, "folder": "train", "copies": [canary.repeats for canary in put_in]}
-    return pd.DataFrame(columns | origin)
+    return pd.DataFrame(columns | origin).astype({"copies": "int64"})  # of none, too
 
 
 def piece_bytes(tokens: np.ndarray, first: np.ndarray, length: np.ndarray, token_bytes: np.ndarray) -> np.ndarray:

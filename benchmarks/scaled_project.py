@@ -127,6 +127,7 @@ class ScaledProject:
         done: dict[str, dict[str, float]] = known["costs"] if known.get("code") == code else {}
         for stage in STAGES:
             if stage not in done:
+                shutil.rmtree(self.data(stage), ignore_errors=True)  # clean would find its attributes again
                 BEFORE.get(stage, lambda project: None)(self)
                 done[stage] = asdict(run(commands()[stage], self.folder))
                 record.write_text(json.dumps({"code": code, "costs": done}, indent=2) + "\n", encoding="utf-8")

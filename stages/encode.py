@@ -16,7 +16,7 @@ from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.seeding import generator
 from stages.text.demonstrations import Canary
-from stages.text.document_encoding import TokenDocuments, drawn, encode_shard, joined, select
+from stages.text.document_encoding import IDS, drawn, encode_shard, encoded_documents, select
 from stages.text.document_parts import read_sizes, read_texts
 from stages.text.documents import parts
 from stages.text.encoder import EDGES, Encoder, fastest
@@ -26,6 +26,7 @@ from stages.text.gates import TokenLimits, check_tokens
 from stages.text.mixture import Share, estimated_tokens, mix, some
 from stages.text.records import read_records
 from stages.text.scratch_arrays import scratch_folder
+from stages.text.token_files import TokenFiles
 from stages.text.token_folders import (
     CANARY,
     FOLDERS,
@@ -61,16 +62,11 @@ class Params(Section):
 
 
 def pass_gate(
-    table: pd.DataFrame,
-    tokens: TokenDocuments,
-    summaries: dict[str, dict[str, Any]],
-    figures: Metrics,
-    size: int,
-    limits: TokenLimits,
+    documents: pd.DataFrame, summaries: dict[str, dict[str, Any]], figures: Metrics, size: int, limits: TokenLimits
 ) -> Verdict:
     """The token gate's verdict on what was written; `size` is that of the vocabulary."""
-    index = table[["id", "source", "kind"]].assign(
-        split=table["folder"], tokens=table["size"], bytes=table["bytes"], round_trip_ok=tokens.round_trip_ok
+    index = documents[["id", "source", "kind", "bytes", "round_trip_ok"]].assign(
+        split=documents["folder"], tokens=documents["size"]
     )
     canaries = summaries["train"]["documents_by_kind"].get(CANARY, 0)
     return check_tokens(
@@ -78,7 +74,7 @@ def pass_gate(
         figures,
         limits,
         vocabulary_size=size,
-        largest_token=int(tokens.ids.max(initial=0)),
+        largest_token=int(documents["largest"].max()),
         documents_written=sum(folder["documents"] for folder in summaries.values()) - canaries,
         padding_fraction=summaries["train"]["padding_fraction"],
     )
@@ -136,24 +132,28 @@ def count_sample(folder: Path, documents: pd.DataFrame, encoder: Encoder, params
 def encode_documents(
     folder: Path,
     table: pd.DataFrame,
-    canaries: pd.DataFrame,
     tokenizer: Path,
     params: Params,
     scratch: Path,
     checkpoints: Path,
     engine: Engine,
-) -> tuple[pd.DataFrame, TokenDocuments]:
-    """The documents of the table and the canaries behind them as tokens, with the columns begin and size."""
+) -> tuple[pd.DataFrame, list[Path]]:
+    """The documents of the table with what became of them (`encoded_documents`), and the files of their tokens."""
     compared = drawn(table["id"].tolist(), params.compared_documents, params.seed, "compared")
     selected = select(table, compared, scratch / "selected")
     shards = map_shards("encode: documents", partial(encode_shard, folder, tokenizer), selected, checkpoints, engine)
-    found = joined(shards, fastest(tokenizer).encode(canaries["text"].tolist()), scratch / "tokens")
-    both = pd.concat([table, canaries], ignore_index=True)
-    return both.assign(begin=np.cumsum(found.sizes) - found.sizes, size=found.sizes), found
+    return table.join(encoded_documents(shards)), [shard / IDS for shard in shards]
+
+
+def encode_canaries(canaries: pd.DataFrame, encoder: Encoder, number: int, path: Path) -> pd.DataFrame:
+    """Write the canaries as tokens into the file of that number; they, with where each of them is there."""
+    found = encoder.encode(canaries["text"].tolist())
+    found.ids.tofile(path)
+    return canaries.assign(file=number, begin=found.starts[:-1], size=np.diff(found.starts))
 
 
 def write_folders(
-    documents: pd.DataFrame, tokens: np.ndarray, tokenizer: Tokenizer, params: Params, output: Path
+    documents: pd.DataFrame, tokens: TokenFiles, tokenizer: Tokenizer, params: Params, output: Path
 ) -> dict[str, pd.DataFrame]:
     """Write every token folder and return its pieces."""
     return {
@@ -184,14 +184,17 @@ def run(
     coder = Tokenizer.load(tokenizer)
     if coder.vocabulary_size > MOST_IDS:
         raise StageError(ExitCode.CONFIGURATION, "vocabulary too large", str(tokenizer), f"Use at most {MOST_IDS} ids.")
-    table, mixed = read_mixed(documents, fastest(tokenizer), params)
-    put_in = canary_table(read_records(canaries, Canary))
+    encoder = fastest(tokenizer)
+    table, mixed = read_mixed(documents, encoder, params)
     with scratch_folder(output / "scratch") as scratch:
-        placed, tokens = encode_documents(documents, table, put_in, tokenizer, params, scratch, checkpoints, engine)
-        pieces = write_folders(placed, tokens.ids, coder, params, output)
-        summaries = {folder: summary(pieces[folder], params.context_length) for folder in FOLDERS}
-        figures = metrics(summaries, mixed)
-        gate = pass_gate(placed[: len(table)], tokens, summaries, figures, coder.vocabulary_size, params.gate)
+        encoded, files = encode_documents(documents, table, tokenizer, params, scratch, checkpoints, engine)
+        put_in = canary_table(read_records(canaries, Canary))
+        put_in = encode_canaries(put_in, encoder, len(files), scratch / "canaries")
+        with TokenFiles([*files, scratch / "canaries"]) as tokens:
+            pieces = write_folders(pd.concat([encoded, put_in]), tokens, coder, params, output)
+    summaries = {folder: summary(pieces[folder], params.context_length) for folder in FOLDERS}
+    figures = metrics(summaries, mixed)
+    gate = pass_gate(encoded, summaries, figures, coder.vocabulary_size, params.gate)
     manifest = {
         "tokenizer": coder.hash,
         "vocabulary_size": coder.vocabulary_size,

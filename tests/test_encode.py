@@ -188,9 +188,9 @@ def test_what_an_earlier_start_has_encoded_is_not_encoded_again(inputs, output, 
     in_parts(inputs["documents"], 80)
     write_passed(inputs["passed"], {"documents": folder_hash(inputs["documents"])})
     encode(inputs, tmp_path / "again")
-    done = [path.stat().st_mtime_ns for path in sorted((tmp_path / "again-checkpoints").glob("*/tokens"))]
+    done = [path.stat().st_mtime_ns for path in sorted((tmp_path / "again-checkpoints").glob("*/ids"))]
     assert len(done) == 2
     shutil.rmtree(tmp_path / "again")
     encode(inputs, tmp_path / "again")
-    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "again-checkpoints").glob("*/tokens"))] == done
+    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "again-checkpoints").glob("*/ids"))] == done
     assert folder_hash(tmp_path / "again") == folder_hash(output)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,19 +20,9 @@ BATCH = 1_000
 """Documents that are encoded at once: of a corpus, only their texts are in memory."""
 
 
-FIELDS = ("ids", "sizes", "round_trip_ok")
-SELECTION, TOKENS, JOINED = Form("selection", 1, {}), Form("tokens", 1, {}), Form("joined tokens", 1, {})
-
-
-class TokenDocuments(NamedTuple):
-    """Documents as tokens, end to end."""
-
-    ids: np.ndarray
-    """uint16, each document from bos to end, memory-mapped."""
-    sizes: np.ndarray
-    """int64 [documents]: tokens of each."""
-    round_trip_ok: np.ndarray
-    """bool [documents of the corpus]: whether the tokens spell the text."""
+SELECTION, DOCUMENTS = Form("selection", 1, {}), Form("encoded documents", 1, {})
+IDS = "ids"
+"""File of a shard: documents end to end, each from bos to end, uint16."""
 
 
 def drawn(ids: Sequence[str], most: int, *key: object) -> frozenset[str]:
@@ -81,21 +70,28 @@ def select(table: pd.DataFrame, compared: Collection[str], folder: Path) -> list
 
 
 def encode_shard(folder: Path, tokenizer: Path, selected: Path, output: Path) -> None:
-    """Write the `selected` documents of a part as tokens, in its order: file `tokens` in the folder `output`.
+    """Write the `selected` documents of a part as tokens, in its order, into the folder `output`.
 
-    `ids` uint16, documents end to end, each from bos to end; `sizes` int64 and `round_trip_ok` bool [documents].
+    File `ids` has the tokens; file `documents` has `size` int64, `largest` uint16, the largest token, and
+    `round_trip_ok` bool [documents].
     """
     coder = Tokenizer.load(tokenizer)
     wanted = open_arrays(selected, SELECTION)
     part = parts(folder)[int(selected.name)]
-    blocks = zip(*encode_part(part, wanted["row"], wanted["compared"], fastest(tokenizer), coder), strict=True)
-    write_arrays(output / "tokens", TOKENS, dict(zip(FIELDS, map(list, blocks), strict=True)))
+    blocks: dict[str, list[np.ndarray]] = {"size": [], "largest": [], "round_trip_ok": []}
+    with (output / IDS).open("wb") as file:
+        for found, is_back in encode_part(part, wanted["row"], wanted["compared"], fastest(tokenizer), coder):
+            file.write(np.ascontiguousarray(found.ids).data)
+            blocks["size"].append(np.diff(found.starts))
+            blocks["largest"].append(np.maximum.reduceat(found.ids, found.starts[:-1]))
+            blocks["round_trip_ok"].append(is_back)
+    write_arrays(output / "documents", DOCUMENTS, blocks)
 
 
 def encode_part(
     part: Path, rows: np.ndarray, compared: np.ndarray, fast: Encoder, coder: Tokenizer
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Ids, sizes and round trips of documents of a part, block by block; those `compared` by the reference too.
+) -> Iterator[tuple[TokenArrays, np.ndarray]]:
+    """Documents of a part as tokens, block by block, and whether each comes back; the `compared` by the reference too.
 
     `rows` int64 ascending and `compared` bool [documents].
     """
@@ -115,14 +111,14 @@ def encode_part(
                 [documents[index] for index in sample],
                 reference.encode([texts[index] for index in sample]).documents(),
             )
-            yield found.ids, np.diff(found.starts), np.array(come_back(texts, found, coder.spellings), dtype=bool)
+            yield found, np.array(come_back(texts, found, coder.spellings), dtype=bool)
 
 
-def joined(shards: Sequence[Path], more: TokenArrays, output: Path) -> TokenDocuments:
-    """The documents of all shards end to end, `more` behind them: in a file, of which memory holds what is in use."""
-    found = [open_arrays(shard / "tokens", TOKENS) for shard in shards]
-    ids = [shard["ids"] for shard in found]
-    write_arrays(output, JOINED, {"ids": [*ids, more.ids]})
-    sizes = np.concatenate([*(shard["sizes"] for shard in found), np.diff(more.starts)])
-    comes_back = np.concatenate([np.zeros(0, dtype=bool), *(shard["round_trip_ok"] for shard in found)])
-    return TokenDocuments(open_arrays(output, JOINED)["ids"], sizes, comes_back)
+def encoded_documents(shards: Sequence[Path]) -> pd.DataFrame:
+    """Of each document in the order of the shards: the number of its `file`, where it begins there, and the rest."""
+    tables = []
+    for number, shard in enumerate(shards):
+        found = open_arrays(shard / "documents", DOCUMENTS)
+        begin = np.cumsum(found["size"]) - found["size"]
+        tables.append(pd.DataFrame({"file": number, "begin": begin, **found}))
+    return pd.concat(tables, ignore_index=True)

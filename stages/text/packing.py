@@ -1,6 +1,6 @@
 """Documents into rows of equal length: long ones cut, all packed best-fit decreasing (Ding et al. 2024)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
@@ -110,39 +110,40 @@ def pack(lengths: Sequence[int], context_length: int, generator: np.random.Gener
     return [Piece(*values) for values in zip(*(column.tolist() for column in places), strict=True)]
 
 
-def stretches(first: np.ndarray, length: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Block by block of pieces: which, the place of each of their tokens in its piece, and in the array of tokens.
+class Block(NamedTuple):
+    """Pieces that follow each other in the rows, and what they fill."""
 
-    In blocks, because the places of single tokens take eight times the room of the tokens.
+    pieces: np.ndarray
+    """Which of the places, int64."""
+    tokens: np.ndarray
+    """Theirs, end to end, uint16."""
+    rows: np.ndarray
+    """The next places of the flattened rows [rows * (context + 1)], uint16."""
+    segments: np.ndarray
+    """The same of the segments, uint16."""
+
+
+def fill(read: Callable[[np.ndarray], np.ndarray], places: Places, context_length: int, pad: int) -> Iterator[Block]:
+    """Rows and segments from front to back, so that only those of a block are in memory.
+
+    `read` gives the tokens of some of the places, end to end.
     """
-    for block in range(0, len(first), BLOCK):
-        some = slice(block, block + BLOCK)
-        sizes = length[some]
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        yield some, within, np.repeat(first[some], sizes) + within
+    order, width, done = np.lexsort((places.start, places.row)), context_length + 1, 0
+    for block in range(0, len(order), BLOCK):
+        some = order[block : block + BLOCK]
+        tokens, length = read(some), places.length[some]
+        target = np.repeat(places.row[some] * width + places.start[some], length) + steps(length) - done
+        is_last = block + BLOCK >= len(order)
+        end = rows_of(places) * width - done if is_last else int(target[-1]) + 1
+        rows, segments = np.full(end, pad, dtype=np.uint16), np.zeros(end, dtype=np.uint16)
+        rows[target], segments[target] = tokens, np.repeat(places.segment[some], length)
+        done += end
+        yield Block(some, tokens, rows, segments)
 
 
-def fill(
-    tokens: np.ndarray, starts: np.ndarray, places: Places, pad: int, rows: np.ndarray, segments: np.ndarray
-) -> None:
-    """Fill rows and segments, both uint16 [rows, context + 1]; document n begins at `tokens[starts[n]]`.
-
-    Both are written from front to back, so that of arrays in files only what is in use need be in memory.
-    """
-    order = np.lexsort((places.start, places.row))
-    row, start, length, segment = (
-        values[order] for values in (places.row, places.start, places.length, places.segment)
-    )
-    first = (starts[places.document] + places.offset)[order]
-    done, width = 0, rows.shape[1]
-    for some, within, where in stretches(first, length):
-        target = np.repeat(row[some] * width + start[some], length[some]) + within
-        end = int(target[-1]) + 1
-        rows.reshape(-1)[done:end], segments.reshape(-1)[done:end] = pad, 0
-        rows.reshape(-1)[target] = tokens[where]
-        segments.reshape(-1)[target] = np.repeat(segment[some], length[some])
-        done = end
-    rows.reshape(-1)[done:], segments.reshape(-1)[done:] = pad, 0
+def steps(lengths: np.ndarray) -> np.ndarray:
+    """0, 1, ... for each stretch of these lengths, end to end."""
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def lay_out(
@@ -153,6 +154,13 @@ def lay_out(
     columns = np.array([astuple(piece) for piece in pieces], dtype=np.int64).reshape(-1, len(Places._fields)).T
     tokens = np.concatenate(documents) if documents else np.zeros(0, dtype=np.uint16)
     places = Places(*columns)
-    rows, segments = (np.empty((rows_of(places), context_length + 1), dtype=np.uint16) for _ in range(2))
-    fill(tokens, np.cumsum(sizes) - sizes, places, pad, rows, segments)
-    return rows, segments
+    first = (np.cumsum(sizes) - sizes)[places.document] + places.offset
+
+    def read(some: np.ndarray) -> np.ndarray:
+        return tokens[np.repeat(first[some], places.length[some]) + steps(places.length[some])]
+
+    blocks = list(fill(read, places, context_length, pad))
+    nothing = np.zeros(0, dtype=np.uint16)
+    rows = np.concatenate([nothing, *(block.rows for block in blocks)])
+    segments = np.concatenate([nothing, *(block.segments for block in blocks)])
+    return rows.reshape(-1, context_length + 1), segments.reshape(-1, context_length + 1)

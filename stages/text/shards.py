@@ -1,9 +1,10 @@
 """Token folders: packed rows, which document each token belongs to, and where every piece of a document lies."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -66,20 +67,30 @@ class TokenRows:
         return [str(name) for name in self.pieces.loc[self.pieces["row"].isin(index), "document_id"].unique()]
 
 
-def create_rows(folder: Path, count: int, context_length: int) -> tuple[np.ndarray, np.ndarray]:
-    """The files of rows and segments, memory-mapped, to be filled; see `TokenRows` for the shapes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shape = (count, context_length + 1)
-    rows, segments = (
-        np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.uint16, shape) for name in ("rows", "segments")
-    )
-    return rows, segments
+class RowFiles(AbstractContextManager["RowFiles"]):
+    """The files of rows and segments of a token folder, written from front to back as NumPy's format has them."""
+
+    def __init__(self, folder: Path, count: int, context_length: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._files = [(folder / f"{name}.npy").open("wb") for name in ("rows", "segments")]
+        header = {"descr": "<u2", "fortran_order": False, "shape": (count, context_length + 1)}
+        for file in self._files:
+            np.lib.format.write_array_header_1_0(file, header)
+
+    def append(self, rows: np.ndarray, segments: np.ndarray) -> None:
+        """Write the next places of both, uint16, in the order of rows."""
+        for file, content in zip(self._files, (rows, segments), strict=True):
+            file.write(np.ascontiguousarray(content, dtype=np.uint16).data)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        for file in self._files:
+            file.close()
 
 
 def write_rows(folder: Path, rows: np.ndarray, segments: np.ndarray, pieces: pd.DataFrame) -> None:
     """Write a token folder; see `TokenRows` for the shapes."""
-    for file, content in zip(create_rows(folder, len(rows), rows.shape[1] - 1), (rows, segments), strict=True):
-        file[:] = content
+    with RowFiles(folder, len(rows), rows.shape[1] - 1) as files:
+        files.append(rows, segments)
     write_pieces(folder, pieces)
 
 

@@ -1,6 +1,7 @@
 """Documents as tokens into a token folder, and what can be said of the folder afterwards."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from stages.text.demonstrations import Canary
-from stages.text.packing import fill, place, rows_of, stretches
-from stages.text.shards import create_rows, write_pieces
+from stages.text.packing import fill, place, rows_of, steps
+from stages.text.shards import RowFiles, write_pieces
+from stages.text.token_files import TokenFiles
 from stages.text.tokenizer import Tokenizer
 
 FOLDERS = ("train", "validation", "test", "domain/train", "domain/validation", "domain/test", "after_cutoff")
@@ -38,46 +40,56 @@ def canary_table(canaries: Sequence[Canary]) -> pd.DataFrame:
     return pd.DataFrame(columns | origin).astype({"copies": "int64"})  # of none, too
 
 
-def piece_bytes(tokens: np.ndarray, first: np.ndarray, length: np.ndarray, token_bytes: np.ndarray) -> np.ndarray:
-    """UTF-8 bytes of the tokens that each piece predicts, all but its first; int64 [pieces]."""
-    sums = np.zeros(len(first), dtype=np.int64)
-    for some, within, where in stretches(first, length):
-        sizes = np.where(within > 0, token_bytes[tokens[where]], 0)
-        sums[some] = np.add.reduceat(sizes, np.flatnonzero(within == 0))
-    return sums
+def piece_bytes(tokens: np.ndarray, length: np.ndarray, token_bytes: np.ndarray) -> np.ndarray:
+    """UTF-8 bytes of the tokens that each piece predicts, all but its first; int64 [pieces], tokens end to end."""
+    firsts, sizes = np.cumsum(length) - length, token_bytes[tokens]
+    sizes[firsts] = 0
+    return np.add.reduceat(sizes, firsts)
 
 
 def write_token_folder(
     folder: Path,
     documents: pd.DataFrame,
-    tokens: np.ndarray,
+    tokens: TokenFiles,
     tokenizer: Tokenizer,
     context_length: int,
     generator: np.random.Generator,
 ) -> pd.DataFrame:
     """Pack documents into rows shuffled by `generator`, write them, and return the pieces (`PIECE_SCHEMA`).
 
-    `documents` has the columns id, source, kind, copies (how often each is put in), and begin and size, its place in
-    `tokens`, uint16. The files are written front to back, and of both arrays only what is in use is in memory.
+    `documents` has the columns id, source, kind, copies (how often each is put in), and where its tokens are: file,
+    begin and size. The rows are written from front to back, and few of either are in memory.
     """
     table = documents.sort_values("id", kind="stable")
     copies = table["copies"].to_numpy()
     of_place = np.repeat(np.arange(len(table)), copies)
-    copy = np.arange(len(of_place)) - np.repeat(np.cumsum(copies) - copies, copies)
-    starts = table["begin"].to_numpy(np.int64)[of_place]
-    places = place(table["size"].to_numpy(np.int64)[of_place], context_length, generator)
+    file, begin, size = (table[name].to_numpy(np.int64)[of_place] for name in ("file", "begin", "size"))
+    places = place(size, context_length, generator)
+    file, begin = file[places.document], begin[places.document] + places.offset
+    sizes = np.zeros(len(file), dtype=np.int64)
+    with RowFiles(folder, rows_of(places), context_length) as files:
+        read = partial(read_some, tokens, file, begin, places.length)
+        for block in fill(read, places, context_length, tokenizer.pad):
+            files.append(block.rows, block.segments)
+            sizes[block.pieces] = piece_bytes(block.tokens, places.length[block.pieces], tokenizer.token_bytes())
     origin = table[list(ORIGIN)].iloc[of_place[places.document]].reset_index(drop=True)
     pieces = origin.rename(columns={"id": "document_id"}).assign(
-        copy=copy[places.document],
+        copy=steps(copies)[places.document],
         row=places.row,
         start=places.start,
         length=places.length,
         offset=places.offset,
-        bytes=piece_bytes(tokens, starts[places.document] + places.offset, places.length, tokenizer.token_bytes()),
+        bytes=sizes,
     )
-    fill(tokens, starts, places, tokenizer.pad, *create_rows(folder, rows_of(places), context_length))
     write_pieces(folder, pieces)
     return pieces
+
+
+def read_some(
+    tokens: TokenFiles, file: np.ndarray, begin: np.ndarray, length: np.ndarray, some: np.ndarray
+) -> np.ndarray:
+    """The tokens of some stretches, end to end."""
+    return tokens.read(file[some], begin[some], length[some])
 
 
 def summary(pieces: pd.DataFrame, context_length: int) -> dict[str, Any]:

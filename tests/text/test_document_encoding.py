@@ -23,8 +23,8 @@ def part(tmp_path):
 def encode(part, rows, compared, fast, coder):
     """Tokens and round trip of each document."""
     found = []
-    for ids, sizes, comes_back in encode_part(part, np.array(rows), np.isin(rows, compared), fast, coder):
-        found += zip(np.split(ids, np.cumsum(sizes)[:-1]), comes_back, strict=True)
+    for tokens, comes_back in encode_part(part, np.array(rows), np.isin(rows, compared), fast, coder):
+        found += zip(tokens.documents(), comes_back, strict=True)
     return found
 
 

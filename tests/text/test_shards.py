@@ -5,7 +5,7 @@ import pytest
 from stages.errors import StageError
 from stages.seeding import generator
 from stages.text.packing import lay_out, pack
-from stages.text.shards import TokenRows, documents, write_rows
+from stages.text.shards import RowFiles, TokenRows, documents, write_rows
 
 CONTEXT = 6
 
@@ -63,6 +63,16 @@ def test_a_missing_file_is_a_data_error(folder):
     (folder / "segments.npy").unlink()
     with pytest.raises(StageError, match="cannot read token folder"):
         TokenRows.load(folder)
+
+
+def test_rows_written_bit_by_bit_are_the_bytes_that_numpy_saves(tmp_path):
+    rows, segments = np.arange(12, dtype=np.uint16).reshape(3, 4), np.ones((3, 4), dtype=np.uint16)
+    with RowFiles(tmp_path, 3, 3) as files:
+        for places in (slice(0, 5), slice(5, 5), slice(5, 12)):
+            files.append(rows.reshape(-1)[places], segments.reshape(-1)[places])
+    np.save(tmp_path / "whole.npy", rows)
+    assert (tmp_path / "rows.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    assert np.load(tmp_path / "segments.npy").tolist() == segments.tolist()
 
 
 def test_a_row_names_the_documents_of_its_pieces(folder):

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 
 from stages.seeding import generator
-from stages.text.token_folders import canary_places, piece_bytes, summary, write_token_folder
+from stages.text.token_files import TokenFiles
+from stages.text.token_folders import canary_places, summary, write_token_folder
 
 PIECES = pd.DataFrame(
     [
@@ -42,14 +43,11 @@ def test_canaries_are_found_by_row_column_and_length():
 def test_bytes_of_a_piece_are_those_of_the_tokens_it_predicts(tmp_path, tokenizer):
     text = "The river rises in the hills."
     tokens = np.array([tokenizer.bos, *tokenizer.encode(text), tokenizer.end], dtype=np.uint16)
-    document = {"id": "a", "source": "s", "kind": "prose", "copies": 1, "begin": 0, "size": len(tokens)}
-    pieces = write_token_folder(tmp_path, pd.DataFrame([document]), tokens, tokenizer, 3, generator(1))
+    tokens.tofile(tmp_path / "ids")
+    document = {"id": "a", "source": "s", "kind": "prose", "copies": 1, "file": 0, "begin": 0, "size": len(tokens)}
+    with TokenFiles([tmp_path / "ids"]) as files:
+        pieces = write_token_folder(tmp_path, pd.DataFrame([document]), files, tokenizer, 3, generator(1))
     assert len(pieces) > 2
     assert pieces["bytes"].sum() == len(text)
     first = pieces.iloc[0]
     assert first["bytes"] == tokenizer.token_bytes()[tokens[1 : first["length"]]].sum()
-
-
-def test_bytes_of_no_pieces_are_none():
-    nothing = np.zeros(0, dtype=np.int64)
-    assert piece_bytes(np.zeros(0, dtype=np.uint16), nothing, nothing, np.zeros(3, dtype=np.int64)).tolist() == []

@@ -67,6 +67,9 @@ class Interrupted:
     def names(self, step: int) -> list[str]:
         return self.batches.names(step)
 
+    def share(self, rank: int, ranks: int) -> "Interrupted":
+        return self
+
 
 class Poisoned(Interrupted):
     """Batches of which that of a step has a loss that is no number."""

@@ -92,7 +92,8 @@ def growth_rows(costs: Mapping[float, Mapping[str, Cost]]) -> list[Row]:
     seconds = sum(cost.seconds for cost in after.values()) / sum(cost.seconds for cost in before.values())
     memory = max(cost.peak_mebibytes for cost in after.values()) / max(cost.peak_mebibytes for cost in before.values())
     rows = [judged(f"{title}: time of all stages", "times", seconds, round(TIME_GOAL * large / small, 2))]
-    rows += [judged(f"{title}: memory of the largest process", "times", memory, MEMORY_GOAL)]
+    largest = max(after, key=lambda stage: after[stage].peak_mebibytes)
+    rows += [judged(f"{title}: memory of the largest process ({largest})", "times", memory, MEMORY_GOAL)]
     for stage, cost in after.items():
         longer, more = cost.seconds / before[stage].seconds, cost.peak_mebibytes / before[stage].peak_mebibytes
         rows += [

@@ -18,7 +18,8 @@ def test_sizes_are_bytes_of_utf8_in_the_order_of_parts(folder):
     sizes = read_sizes(folder, ["id", "kind"])
     assert sizes["id"].tolist() == ["0-0", "0-1", "1-0", "1-1"]
     assert sizes["bytes"].tolist() == [1, 4, 0, 6]
-    assert list(sizes) == ["id", "kind", "bytes"]
+    assert list(zip(sizes["part"], sizes["row"], strict=True)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert list(sizes) == ["id", "kind", "bytes", "part", "row"]
 
 
 def test_only_wanted_texts_are_read(folder):

@@ -11,7 +11,7 @@ from stages.command import command
 from stages.hashing import file_hash, folder_hash
 from stages.parameters import Metrics
 from stages.text.accepted import check_accepted
-from stages.text.corpus import Corpus, CorpusLimits, dropped_fractions, read_documents, suites, training_texts
+from stages.text.corpus import Corpus, CorpusLimits, describe_documents, dropped_fractions, suites, training_texts
 from stages.text.corpus_gate import MIX_RULE, source_table
 from stages.text.demonstrations import Demonstration, Prompt
 from stages.text.expectations import Result, check, enforce, verdict
@@ -58,7 +58,7 @@ def run(
     ledgers = {"clean": _table(clean_ledger), "deduplicate": _table(deduplicate_ledger)}
     judged = _table(decontaminate_ledger)
     ledgers["decontaminate"] = judged[judged["id"].isin(ledgers["deduplicate"]["id"])]
-    described = read_documents(documents)
+    described = describe_documents(documents)
     shown = read_records(demonstrations, Demonstration)
     corpus = Corpus(
         collected={one["name"]: one["documents"] for one in json.loads(manifest.read_text("utf-8"))["sources"]},

@@ -84,7 +84,7 @@ def changed(value: Any, place: tuple[Any, ...], leaf: Any) -> Any:
     return copy
 
 
-SIGNED = {"seed", "safety_threshold", "weights", "figures"}
+SIGNED = {"seed", "safety_threshold", "weights"}
 """Parameters that may be negative."""
 
 

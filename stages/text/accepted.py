@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from stages.errors import ExitCode, StageError
-from stages.parameters import Section
+from stages.parameters import Metrics, Section
 from stages.text.expectations import Result, Rule, check
 
 
@@ -15,22 +15,22 @@ class Accepted(Section):
 
     max_change: float = Field(ge=0)
     """Of a figure, as a share of the accepted one."""
-    figures: dict[str, float] = Field(min_length=1)
+    figures: dict[str, NonNegativeFloat] = Field(min_length=1)
     """By the names that the stage's `metrics.json` has."""
 
 
-def changes(accepted: Mapping[str, float], figures: Mapping[str, object]) -> pd.DataFrame:
+def changes(accepted: Mapping[str, float], figures: Metrics) -> pd.DataFrame:
     """The column `change` of each accepted figure, a share of it; StageError for one that the stage does not have."""
     unknown = sorted(set(accepted) - set(figures))
     if unknown:
         what = f"{', '.join(unknown)}: the stage has {', '.join(sorted(figures))}"
         raise StageError(ExitCode.CONFIGURATION, "unknown accepted figure", what, "Take names from its metrics.json.")
-    pairs = [(float(str(figures[name])), value) for name, value in accepted.items()]
+    pairs = [(float(figures[name]), value) for name, value in accepted.items()]
     shares = [abs(found / value - 1) if value else float(found != value) for found, value in pairs]
     return pd.DataFrame({"change": shares}, index=list(accepted))
 
 
-def check_accepted(accepted: Accepted | None, figures: Mapping[str, object]) -> list[Result]:
+def check_accepted(accepted: Accepted | None, figures: Metrics) -> list[Result]:
     """The rule that no figure has changed too much, or no rule where none were accepted so far."""
     if accepted is None:
         return []

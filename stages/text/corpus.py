@@ -71,7 +71,7 @@ def dropped_fractions(corpus: Corpus) -> pd.DataFrame:
     return pd.DataFrame({f"{reason}_fraction": [1 - rows.mean()] for reason, rows in kept.items()})
 
 
-def read_documents(folder: Path) -> pd.DataFrame:
+def describe_documents(folder: Path) -> pd.DataFrame:
     """Id, source and split of every document, and `content`, the hash of its text, of which few are in memory."""
     tables = []
     for part in parts(folder):

@@ -1,7 +1,6 @@
 """Documents as tokens into a token folder, and what can be said of the folder afterwards."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +66,11 @@ def write_token_folder(
     places = place(size, context_length, generator)
     file, begin = file[places.document], begin[places.document] + places.offset
     sizes = np.zeros(len(file), dtype=np.int64)
+
+    def read(some: np.ndarray) -> np.ndarray:
+        return tokens.read(file[some], begin[some], places.length[some])
+
     with RowFiles(folder, rows_of(places), context_length) as files:
-        read = partial(read_some, tokens, file, begin, places.length)
         for block in fill(read, places, context_length, tokenizer.pad):
             files.append(block.rows, block.segments)
             sizes[block.pieces] = piece_bytes(block.tokens, places.length[block.pieces], tokenizer.token_bytes())
@@ -83,13 +85,6 @@ def write_token_folder(
     )
     write_pieces(folder, pieces)
     return pieces
-
-
-def read_some(
-    tokens: TokenFiles, file: np.ndarray, begin: np.ndarray, length: np.ndarray, some: np.ndarray
-) -> np.ndarray:
-    """The tokens of some stretches, end to end."""
-    return tokens.read(file[some], begin[some], length[some])
 
 
 def summary(pieces: pd.DataFrame, context_length: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import hashlib
 
 import pandas as pd
 
-from stages.text.corpus import answers, read_documents, sampled, training_texts
+from stages.text.corpus import answers, describe_documents, sampled, training_texts
 from tests.specimens import demonstration, prompt
 from tests.tables import write_documents
 
@@ -19,7 +19,7 @@ def test_documents_are_described_without_their_texts_and_a_sample_of_those_train
     )
     write_documents(tmp_path, table[:1])
     write_documents(tmp_path, table[1:], 1)
-    described = read_documents(tmp_path)
+    described = describe_documents(tmp_path)
     assert described.columns.tolist() == ["id", "source", "split", "content"]
     assert described["content"].tolist() == [hashlib.sha256(text.encode()).hexdigest() for text in table["text"]]
     shown = demonstration("shown", question="What?", answer="That.")

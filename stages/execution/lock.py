@@ -6,15 +6,11 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
 
 import psutil
 
 from stages.errors import ExitCode, StageError
 from stages.execution.processes import Process, stop
-
-_taken: list[TextIO] = []
-"""A lock is lost with the file object that it was taken through."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def _is_dvc(process: psutil.Process) -> bool:
     return False
 
 
-def _try_lock(file: TextIO) -> bool:
+def _try_lock(file: int) -> bool:
     # A POSIX record lock: the system frees it when the process ends in any way, and forked workers do not inherit it.
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,7 +56,7 @@ def _try_lock(file: TextIO) -> bool:
     return True
 
 
-def _clear(path: Path, file: TextIO) -> None:
+def _clear(path: Path, file: int) -> None:
     """Stop a holder that DVC has left behind; refuse to go on beside any other that lives."""
     holder = Holder.read(path.read_text())
     process = holder and holder.process.find()
@@ -83,12 +79,10 @@ def take_lock(path: Path) -> None:
     It is never given back earlier: what a process does on its way out would run beside the next one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+", encoding="utf-8")
-    _taken.append(file)
+    # A bare descriptor, never closed: Python closes file objects, and frees their locks, before a process has ended.
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     if not _try_lock(file):
         _clear(path, file)
-    file.seek(0)
-    file.truncate()
-    file.write(json.dumps(asdict(Holder.current())))
-    file.flush()
-    os.fsync(file.fileno())
+    os.ftruncate(file, 0)
+    os.write(file, json.dumps(asdict(Holder.current())).encode())
+    os.fsync(file)

@@ -4,13 +4,14 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
 from stages.errors import ExitCode, StageError
-from stages.execution.processes import Process, stop
+from stages.execution.processes import STOP_SECONDS, Process, stop
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,16 @@ def _try_lock(file: int) -> bool:
     return True
 
 
+def _lock_of_ended(file: int) -> bool:
+    """Take the lock of a process that has ended; the system may free it a moment later, with the last of its threads."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while not _try_lock(file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def _clear(path: Path, file: int) -> None:
     """Stop a holder that DVC has left behind; refuse to go on beside any other that lives."""
     holder = Holder.read(path.read_text())
@@ -63,7 +74,7 @@ def _clear(path: Path, file: int) -> None:
     if process and holder and holder.is_left_behind:
         stop(process)
         process = None
-    if holder and process is None and _try_lock(file):
+    if holder and process is None and _lock_of_ended(file):
         return
     raise StageError(
         ExitCode.CONFIGURATION,

@@ -11,7 +11,10 @@ from pathlib import Path
 import psutil
 
 from stages.errors import ExitCode, StageError
-from stages.execution.processes import STOP_SECONDS, Process, stop
+from stages.execution.processes import Process, stop
+
+FREED_SECONDS = 3.0
+"""Longest time that the system may take to free the locks of a process that has ended."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ def _try_lock(file: int) -> bool:
 
 
 def _lock_of_ended(file: int) -> bool:
-    """Take the lock of a process that has ended; the system may free it a moment later, with the last of its threads."""
-    deadline = time.monotonic() + STOP_SECONDS
+    """Take the lock of a process that has ended; the system frees it a moment later, with its last thread."""
+    deadline = time.monotonic() + FREED_SECONDS
     while not _try_lock(file):
         if time.monotonic() > deadline:
             return False

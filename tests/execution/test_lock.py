@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -32,12 +33,30 @@ system.__cxa_atexit(shell, ctypes.c_void_p(system.strdup(b"echo held")), None)
 """
 
 
-def hold(lock: Path) -> subprocess.Popen[str]:
+LEAVE_A_THREAD = """
+import ctypes, os, sys, threading, time
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from stages.execution.lock import take_lock
+take_lock(Path(sys.argv[1]))
+threading.Thread(target=lambda: (time.sleep(1), os._exit(0))).start()
+print("held", flush=True)
+ctypes.CDLL(None).syscall(60, 0)  # exit, of this thread alone
+"""
+
+
+def hold(lock: Path, program: str = HOLD) -> subprocess.Popen[str]:
     """A process that holds the lock, its work done, on its way out."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(lock), str(ROOT)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", program, str(lock), str(ROOT)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
+
+
+def wait_until_ended(pid: int) -> None:
+    """Wait until the system shows a process as ended."""
+    while not has_ended(psutil.Process(pid)):
+        time.sleep(0.01)
 
 
 @contextmanager
@@ -84,6 +103,15 @@ def test_a_holder_that_dvc_has_left_behind_is_stopped(tmp_path: Path) -> None:
     take_lock(lock)
     assert has_ended(psutil.Process(process.pid))
     process.wait()
+
+
+def test_the_lock_of_a_process_that_shows_as_ended_comes_free_with_its_last_thread(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    process = hold(lock, LEAVE_A_THREAD)
+    wait_until_ended(process.pid)
+    take_lock(lock)
+    assert Holder.read(lock.read_text()) == Holder.current()
+    assert process.wait() == 0
 
 
 def test_a_clock_that_was_set_back_frees_no_lock(tmp_path: Path) -> None:

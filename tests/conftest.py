@@ -72,7 +72,7 @@ def tokenizer(tokenizer_folder) -> Tokenizer:
 @pytest.fixture
 def model_folder(tmp_path, tokenizer_folder, tokenizer) -> Path:
     """A model that can learn a handful of sentences and has not begun to."""
-    config = small_config(tokenizer.vocabulary_size, width=32, hidden_width=64)
+    config = small_config(tokenizer.vocabulary_size, width=32, head_width=16, hidden_width=64)
     save_model(tmp_path / "model", fresh_model(config), tokenizer_folder, {"stage": "ppo"})
     return tmp_path / "model"
 

@@ -20,14 +20,17 @@ from stages.text.tokenizer import Tokenizer
 
 def small_config(vocabulary_size: int, **changes: Any) -> ModelConfig:
     content = {
+        "family": "llama",
         "vocabulary_size": vocabulary_size,
         "context_length": 64,
         "width": 16,
         "layers": 2,
         "heads": 2,
+        "head_width": 8,
         "key_value_heads": 1,
         "hidden_width": 24,
         "rope_theta": 10_000.0,
+        "rope_scaling": None,
         "norm_epsilon": 1e-5,
         "tied": True,
     }

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from stages.errors import ExitCode, StageError
 from stages.hashing import file_hash
-from stages.model.transformer import ModelConfig, Transformer
+from stages.model.hugging_face import hugging_face_config, model_config
+from stages.model.transformer import Transformer
 
 if TYPE_CHECKING:
     from stages.model.scalar import ScalarModel
@@ -19,49 +20,12 @@ if TYPE_CHECKING:
 WEIGHTS_FILE = "model.safetensors"
 
 
-def llama_config(config: ModelConfig) -> dict[str, Any]:
-    """The configuration under the keys of Hugging Face's `LlamaConfig`."""
-    return {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "attention_bias": False,
-        "attention_dropout": 0.0,
-        "bos_token_id": 0,
-        "eos_token_id": 1,
-        "pad_token_id": 2,
-        "dtype": "float32",
-        "head_dim": config.head_width,
-        "hidden_act": "silu",
-        "hidden_size": config.width,
-        "initializer_range": 0.02,
-        "intermediate_size": config.hidden_width,
-        "max_position_embeddings": config.context_length,
-        "mlp_bias": False,
-        "num_attention_heads": config.heads,
-        "num_hidden_layers": config.layers,
-        "num_key_value_heads": config.key_value_heads,
-        "rms_norm_eps": config.norm_epsilon,
-        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
-        "tie_word_embeddings": config.tied,
-        "use_cache": True,
-        "vocab_size": config.vocabulary_size,
-    }
-
-
-def model_config(llama: dict[str, Any]) -> ModelConfig:
-    """The inverse of `llama_config`."""
-    return ModelConfig(
-        vocabulary_size=llama["vocab_size"],
-        context_length=llama["max_position_embeddings"],
-        width=llama["hidden_size"],
-        layers=llama["num_hidden_layers"],
-        heads=llama["num_attention_heads"],
-        key_value_heads=llama["num_key_value_heads"],
-        hidden_width=llama["intermediate_size"],
-        rope_theta=llama["rope_parameters"]["rope_theta"],
-        norm_epsilon=llama["rms_norm_eps"],
-        tied=llama["tie_word_embeddings"],
-    )
+def control_ids(tokenizer_folder: Path) -> dict[str, int]:
+    """The ids of bos, end and pad in a tokenizer's folder."""
+    saved = json.loads((tokenizer_folder / "tokenizer.json").read_text(encoding="utf-8"))
+    settings = json.loads((tokenizer_folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    ids = {token["content"]: token["id"] for token in saved["added_tokens"]}
+    return {name: ids[settings[f"{key}_token"]] for name, key in (("bos", "bos"), ("end", "eos"), ("pad", "pad"))}
 
 
 def write_json(path: Path, content: object) -> None:
@@ -78,7 +42,7 @@ def save_model(folder: Path, model: "Transformer | ScalarModel", tokenizer_folde
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    config = llama_config(model.config)
+    config = hugging_face_config(model.config, control_ids(tokenizer_folder))
     if not isinstance(model, Transformer):
         config["headwater"] = {"outputs": model.outputs}
     write_json(partial / "config.json", config)

@@ -13,10 +13,16 @@ Cache = list[tuple[Tensor, Tensor]]
 
 
 class FusedBlock(NamedTuple):
-    """The matrices of a block, transposed, with the weights of the norm before them multiplied in."""
+    """The matrices of a block, transposed, with the weights of the norm before them multiplied in.
+
+    Queries carry the factor 1 / sqrt(head_width).
+    """
 
     query_key_value: Tensor
-    """Queries carry the factor 1 / sqrt(head_width)."""
+    bias: Tensor | None
+    """Added to what they give."""
+    head_norms: Tensor | None
+    """Weights [heads + key_value_heads, head_width] of the norms of queries and keys."""
     output: Tensor
     gate_up: Tensor
     down: Tensor
@@ -25,8 +31,17 @@ class FusedBlock(NamedTuple):
 def fuse(block: Block, dtype: torch.dtype) -> FusedBlock:
     """The block's present weights; they do not follow later changes."""
     attention, mlp = block.self_attn, block.mlp
-    query = attention.q_proj.weight * attention.head_width**-0.5
-    query_key_value = torch.cat((query, attention.k_proj.weight, attention.v_proj.weight))
+    projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+    factor, bias, head_norms = attention.head_width**-0.5, None, None
+    if attention.q_norm is not None and attention.k_norm is not None:
+        counts = [len(projection.weight) // attention.head_width for projection in projections]
+        norms = (attention.q_norm.weight * factor).expand(counts[0], -1), attention.k_norm.weight.expand(counts[1], -1)
+        head_norms, factor = torch.cat(norms).detach().to(dtype), 1.0
+    query, key, value = (projection.weight for projection in projections)
+    query_key_value = torch.cat((query * factor, key, value))
+    if attention.q_proj.bias is not None:
+        query, key, value = (projection.bias for projection in projections)
+        bias = torch.cat((query * factor, key, value)).detach().to(dtype)
     gate_up = torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight))
     matrices = (
         query_key_value * block.input_layernorm.weight,
@@ -34,7 +49,8 @@ def fuse(block: Block, dtype: torch.dtype) -> FusedBlock:
         gate_up * block.post_attention_layernorm.weight,
         mlp.down_proj.weight,
     )
-    return FusedBlock(*(matrix.detach().t().to(dtype).contiguous() for matrix in matrices))
+    first, *others = (matrix.detach().t().to(dtype).contiguous() for matrix in matrices)
+    return FusedBlock(first, bias, head_norms, *others)
 
 
 class Decoder:
@@ -68,8 +84,11 @@ class Decoder:
         rows = torch.arange(count, device=tokens.device)[:, None]
         x = self.model.model.embed_tokens(tokens).to(self.model.compute_dtype)
         for block, (keys, values) in zip(self.blocks, cache, strict=True):
-            heads = (self._normalise(x) @ block.query_key_value).unflatten(-1, (-1, config.head_width))
+            heads = self._normalise(x) @ block.query_key_value
+            heads = (heads if block.bias is None else heads + block.bias).unflatten(-1, (-1, config.head_width))
             turned, value = heads.split((config.heads + config.key_value_heads, config.key_value_heads), dim=2)
+            if block.head_norms is not None:
+                turned = self._normalise(turned) * block.head_norms
             first, second = turned.chunk(2, dim=-1)
             turned = (turned * cosines + torch.cat((-second, first), dim=-1) * sines).to(x.dtype)
             query, key = turned.split((config.heads, config.key_value_heads), dim=2)

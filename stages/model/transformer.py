@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,9 +17,28 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Queries [B, H, T, D], keys and values [B, K, T, D] (K divides H) to the attended values [B, H, T, D]."""
 
 
+Family = Literal["llama", "mistral", "qwen2", "qwen3"]
+"""Qwen2 adds a bias to queries, keys and values, Qwen3 normalises heads of queries and keys; else they are alike."""
+
+
+class RopeScaling(Section):
+    """Slower rotation of the slow frequencies, for longer texts, as in Llama 3.1 (Grattafiori et al. 2024)."""
+
+    factor: float
+    """How many times slower the slowest frequencies turn."""
+    low_frequency_factor: float
+    """Frequencies with fewer turns than this in the original context are slowed down by the factor."""
+    high_frequency_factor: float
+    """Those with more turns than this stay; between the two the change is gradual."""
+    original_context_length: int
+    """Context in tokens before it was lengthened."""
+
+
 class ModelConfig(Section):
     """The shape of a decoder."""
 
+    family: Family
+    """Which of the published architectures it has."""
     vocabulary_size: int
     """Rows of the embedding."""
     context_length: int
@@ -28,34 +48,37 @@ class ModelConfig(Section):
     layers: int
     """Number of blocks."""
     heads: int
-    """Query heads per block; divides width."""
+    """Query heads per block."""
+    head_width: int
+    """Size of one head."""
     key_value_heads: int
     """Key and value heads per block; divides heads (grouped-query attention, Ainslie et al. 2023)."""
     hidden_width: int
     """Inner size of the feed-forward network."""
     rope_theta: float
     """Base of the rotary position frequencies (Su et al. 2021)."""
+    rope_scaling: RopeScaling | None
+    """How the frequencies are slowed down for a longer context; null where they are not."""
     norm_epsilon: float
     """Added to the mean square in every RMSNorm."""
     tied: bool
     """Whether the output projection is the embedding."""
 
-    @property
-    def head_width(self) -> int:
-        """Size of one head."""
-        return self.width // self.heads
 
+class Linear(nn.Linear):
+    """A projection: fp32 master weights, cast to the type of its input."""
 
-class Linear(nn.Module):
-    """A projection without bias: fp32 master weight, cast to the type of its input."""
+    def __init__(self, inputs: int, outputs: int, bias: bool = False) -> None:
+        super().__init__(inputs, outputs, bias)
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(outputs, inputs))
+    def reset_parameters(self) -> None:
+        """All zeros: weights are drawn by `Transformer.initialise`, or loaded."""
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., inputs] to [..., outputs]."""
-        return F.linear(x, self.weight.to(x.dtype))
+        return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
 
 
 class RMSNorm(nn.Module):
@@ -71,10 +94,21 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x.float(), self.weight.shape, self.weight, self.epsilon).to(x.dtype)
 
 
+def slowed(frequencies: Tensor, scaling: RopeScaling) -> Tensor:
+    """Rotary frequencies, in radians a token, for a context longer than the original one."""
+    turns = scaling.original_context_length * frequencies / (2 * math.pi)
+    low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
+    kept = ((turns - low) / (high - low)).clamp(0, 1)
+    return kept * frequencies + (1 - kept) * frequencies / scaling.factor
+
+
 def rotary_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
     """Cosines and sines [context_length, head_width], each frequency twice (the rotate-half layout of Llama)."""
     exponents = torch.arange(0, config.head_width, 2, dtype=torch.float32) / config.head_width
-    angles = torch.outer(torch.arange(config.context_length, dtype=torch.float32), config.rope_theta**-exponents)
+    frequencies = config.rope_theta**-exponents
+    if config.rope_scaling:
+        frequencies = slowed(frequencies, config.rope_scaling)
+    angles = torch.outer(torch.arange(config.context_length, dtype=torch.float32), frequencies)
     angles = torch.cat((angles, angles), dim=-1)
     return angles.cos(), angles.sin()
 
@@ -126,10 +160,13 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.head_width = config.head_width
-        self.q_proj = Linear(config.width, config.heads * config.head_width)
-        self.k_proj = Linear(config.width, config.key_value_heads * config.head_width)
-        self.v_proj = Linear(config.width, config.key_value_heads * config.head_width)
+        has_bias, has_norms = config.family == "qwen2", config.family == "qwen3"
+        self.q_proj = Linear(config.width, config.heads * config.head_width, has_bias)
+        self.k_proj = Linear(config.width, config.key_value_heads * config.head_width, has_bias)
+        self.v_proj = Linear(config.width, config.key_value_heads * config.head_width, has_bias)
         self.o_proj = Linear(config.heads * config.head_width, config.width)
+        self.q_norm = RMSNorm(config.head_width, config.norm_epsilon) if has_norms else None
+        self.k_norm = RMSNorm(config.head_width, config.norm_epsilon) if has_norms else None
 
     def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, attend: Attend) -> Tensor:
         """[B, T, width] to the same; the tables are broadcast over [B, H, T, head_width]."""
@@ -137,6 +174,8 @@ class Attention(nn.Module):
             projection(x).unflatten(-1, (-1, self.head_width)).transpose(1, 2)
             for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
+        if self.q_norm is not None and self.k_norm is not None:
+            query, key = self.q_norm(query), self.k_norm(key)
         attended = attend(rotate(query, cosines, sines), rotate(key, cosines, sines), value)
         return self.o_proj(attended.transpose(1, 2).flatten(2))
 

@@ -52,14 +52,17 @@ def model_shape(depth: int, settings: ShapeSettings, vocabulary_size: int, conte
         remedy = "Heads must divide the width into even parts, and key_value_heads must divide heads."
         raise StageError(ExitCode.CONFIGURATION, "shape does not divide", where, remedy)
     return ModelConfig(
+        family="llama",
         vocabulary_size=vocabulary_size,
         context_length=context_length,
         width=width,
         layers=depth,
         heads=heads,
+        head_width=width // heads,
         key_value_heads=key_value_heads,
         hidden_width=settings.hidden_width or math.ceil(width * 8 / 3 / 32) * 32,
         rope_theta=settings.rope_theta,
+        rope_scaling=None,
         norm_epsilon=settings.norm_epsilon,
         tied=settings.tied,
     )

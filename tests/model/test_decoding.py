@@ -6,9 +6,11 @@ from stages.model.transformer import Transformer
 from tests.specimens import small_config, uneven_model
 
 
-@pytest.fixture(params=[4, 2, 1])
+@pytest.fixture(params=[("llama", 4), ("llama", 2), ("qwen2", 1), ("qwen3", 2)])
 def model(request) -> Transformer:
-    return uneven_model(small_config(50, width=32, heads=4, key_value_heads=request.param, tied=False), deviation=0.2)
+    family, key_value_heads = request.param
+    shape = {"width": 32, "heads": 4, "key_value_heads": key_value_heads, "tied": False}
+    return uneven_model(small_config(50, family=family, **shape), deviation=0.2)
 
 
 def test_reading_in_steps_gives_the_hidden_states_of_one_forward_pass(model):

@@ -6,7 +6,7 @@ import torch
 from stages.model.scalar import ScalarModel
 from tests.specimens import fresh_model, small_config
 
-CONFIG = small_config(40, width=256, layers=1, heads=4, key_value_heads=4, hidden_width=64, tied=False)
+CONFIG = small_config(40, width=256, layers=1, heads=4, head_width=64, key_value_heads=4, hidden_width=64, tied=False)
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,17 @@
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from stages.model.checkpoint import llama_config
-from stages.model.transformer import ModelConfig, Transformer, explicit_attention, flash_attention
+from stages.model.hugging_face import CLASSES, hugging_face_config
+from stages.model.transformer import Family, ModelConfig, Transformer, explicit_attention, flash_attention
 from tests.specimens import small_config, uneven_model
 
 
 def wide(vocabulary_size: int = 97, **changes) -> ModelConfig:
-    shape = {"width": 64, "heads": 4, "key_value_heads": 4, "hidden_width": 96}
+    shape = {"width": 64, "heads": 4, "head_width": 16, "key_value_heads": 4, "hidden_width": 96}
     return small_config(vocabulary_size, **shape | changes)
 
 
@@ -18,30 +19,49 @@ def random_tokens(config: ModelConfig, *shape: int) -> torch.Tensor:
     return torch.randint(0, config.vocabulary_size, shape, generator=torch.Generator().manual_seed(1))
 
 
+def theirs(config: ModelConfig) -> PreTrainedModel:
+    """Their model of this shape, with their own random weights."""
+    found = AutoConfig.for_model(**hugging_face_config(config, {"bos": 0, "end": 1, "pad": 2}))
+    return AutoModelForCausalLM.from_config(found).eval()
+
+
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("key_value_heads", [4, 2, 1])
-def test_logits_equal_those_of_transformers_with_the_same_weights(tied, key_value_heads):
-    config = wide(tied=tied, key_value_heads=key_value_heads)
-    ours = uneven_model(config)
-    theirs = LlamaForCausalLM(LlamaConfig(**llama_config(config))).eval()
-    missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
+@pytest.mark.parametrize("family", get_args(Family))
+def test_logits_equal_those_of_transformers_with_the_same_weights(family, tied, key_value_heads):
+    config = wide(family=family, tied=tied, key_value_heads=key_value_heads)
+    ours, other = uneven_model(config), theirs(config)
+    assert type(other).__name__ == CLASSES[family]
+    missing, unexpected = other.load_state_dict(ours.state_dict(), strict=False)
     assert not unexpected
     assert missing == (["lm_head.weight"] if tied else [])
     tokens = random_tokens(config, 3, 64)
     with torch.no_grad():
-        torch.testing.assert_close(ours.logits(ours(tokens)), theirs(tokens).logits, atol=1e-4, rtol=0)
+        torch.testing.assert_close(ours.logits(ours(tokens)), other(tokens).logits, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_weights_of_transformers_load_as_they_are(tied):
     config = wide(tied=tied)
-    theirs = LlamaForCausalLM(LlamaConfig(**llama_config(config))).eval()
-    ours = Transformer(config)
-    state = {name: weight for name, weight in theirs.state_dict().items() if not (tied and name == "lm_head.weight")}
+    ours, other = Transformer(config), theirs(config)
+    state = {name: weight for name, weight in other.state_dict().items() if not (tied and name == "lm_head.weight")}
     ours.load_state_dict(state)
     tokens = random_tokens(config, 2, 20)
     with torch.no_grad():
-        torch.testing.assert_close(ours.logits(ours(tokens)), theirs(tokens).logits, atol=1e-4, rtol=0)
+        torch.testing.assert_close(ours.logits(ours(tokens)), other(tokens).logits, atol=1e-4, rtol=0)
+
+
+def test_a_longer_context_turns_as_in_llama_3_1():
+    scaling = {"factor": 8.0, "low_frequency_factor": 1.0, "high_frequency_factor": 4.0, "original_context_length": 512}
+    config = wide(context_length=2048, rope_theta=500.0, rope_scaling=scaling)
+    ours, other = uneven_model(config), theirs(config)
+    plain = uneven_model(wide(context_length=2048, rope_theta=500.0))
+    other.load_state_dict(ours.state_dict(), strict=False)
+    tokens = random_tokens(config, 1, 2048)
+    with torch.no_grad():
+        expected = other(tokens).logits
+        torch.testing.assert_close(ours.logits(ours(tokens)), expected, atol=1e-4, rtol=0)
+        assert (plain.logits(plain(tokens)) - expected).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("context_length", [64, 600])  # written-out attention, and PyTorch's own beyond 512
@@ -106,7 +126,7 @@ def test_bfloat16_stays_near_fp32_and_gives_fp32_logits_and_gradients():
 
 
 def test_initial_weights_have_the_stated_scales_and_come_from_the_generator_alone():
-    config = wide(width=128, hidden_width=256, layers=8, vocabulary_size=512)
+    config = wide(width=128, head_width=32, hidden_width=256, layers=8, vocabulary_size=512)
     first, second = Transformer(config), Transformer(config)
     first.initialise(torch.Generator().manual_seed(3))
     torch.rand(5)

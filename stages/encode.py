@@ -12,7 +12,6 @@ from pydantic import AfterValidator, Field
 from stages.cluster.engines import Engine
 from stages.cluster.shards import map_shards
 from stages.command import command
-from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
 from stages.seeding import generator
 from stages.text.demonstrations import Canary
@@ -30,7 +29,6 @@ from stages.text.token_files import TokenFiles
 from stages.text.token_folders import (
     CANARY,
     FOLDERS,
-    MOST_IDS,
     canary_places,
     canary_table,
     folder_of,
@@ -125,7 +123,7 @@ def count_sample(folder: Path, documents: pd.DataFrame, encoder: Encoder, params
     for part in parts(folder):
         texts = dict(read_texts(part, sample))
         starts = encoder.encode(list(texts.values())).starts
-        counted |= zip(texts, (np.diff(starts) - len(EDGES)).tolist(), strict=True)
+        counted |= zip(texts, (np.diff(starts) - EDGES).tolist(), strict=True)
     return counted
 
 
@@ -182,15 +180,13 @@ def run(
     """Write the token folders and the manifest, and pass the token gate."""
     require_passed(passed, documents)
     coder = Tokenizer.load(tokenizer)
-    if coder.vocabulary_size > MOST_IDS:
-        raise StageError(ExitCode.CONFIGURATION, "vocabulary too large", str(tokenizer), f"Use at most {MOST_IDS} ids.")
     encoder = fastest(tokenizer)
     table, mixed = read_mixed(documents, encoder, params)
     with scratch_folder(output / "scratch") as scratch:
         encoded, files = encode_documents(documents, table, tokenizer, params, scratch, checkpoints, engine)
         put_in = canary_table(read_records(canaries, Canary))
         put_in = encode_canaries(put_in, encoder, len(files), scratch / "canaries")
-        with TokenFiles([*files, scratch / "canaries"]) as tokens:
+        with TokenFiles([*files, scratch / "canaries"], coder.id_type) as tokens:
             pieces = write_folders(pd.concat([encoded, put_in]), tokens, coder, params, output)
     summaries = {folder: summary(pieces[folder], params.context_length) for folder in FOLDERS}
     figures = metrics(summaries, mixed)

@@ -22,7 +22,7 @@ BATCH = 1_000
 
 SELECTION, DOCUMENTS = Form("selection", 1, {}), Form("encoded documents", 1, {})
 IDS = "ids"
-"""File of a shard: documents end to end, each from bos to end, uint16."""
+"""File of a shard: documents end to end, each from bos to end."""
 
 
 def drawn(ids: Sequence[str], most: int, *key: object) -> frozenset[str]:
@@ -72,7 +72,7 @@ def select(table: pd.DataFrame, compared: Collection[str], folder: Path) -> list
 def encode_shard(folder: Path, tokenizer: Path, selected: Path, output: Path) -> None:
     """Write the `selected` documents of a part as tokens, in its order, into the folder `output`.
 
-    File `ids` has the tokens; file `documents` has `size` int64, `largest` uint16, the largest token, and
+    File `ids` has the tokens; file `documents` has `size` int64, `largest`, the largest token, and
     `round_trip_ok` bool [documents].
     """
     coder = Tokenizer.load(tokenizer)

@@ -116,9 +116,9 @@ class Block(NamedTuple):
     pieces: np.ndarray
     """Which of the places, int64."""
     tokens: np.ndarray
-    """Theirs, end to end, uint16."""
+    """Theirs, end to end."""
     rows: np.ndarray
-    """The next places of the flattened rows [rows * (context + 1)], uint16."""
+    """The next places of the flattened rows [rows * (context + 1)], of the type of the tokens."""
     segments: np.ndarray
     """The same of the segments, uint16."""
 
@@ -135,7 +135,7 @@ def fill(read: Callable[[np.ndarray], np.ndarray], places: Places, context_lengt
         target = np.repeat(places.row[some] * width + places.start[some], length) + steps(length) - done
         is_last = block + BLOCK >= len(order)
         end = rows_of(places) * width - done if is_last else int(target[-1]) + 1
-        rows, segments = np.full(end, pad, dtype=np.uint16), np.zeros(end, dtype=np.uint16)
+        rows, segments = np.full(end, pad, dtype=tokens.dtype), np.zeros(end, dtype=np.uint16)
         rows[target], segments[target] = tokens, np.repeat(places.segment[some], length)
         done += end
         yield Block(some, tokens, rows, segments)
@@ -149,7 +149,7 @@ def steps(lengths: np.ndarray) -> np.ndarray:
 def lay_out(
     documents: Sequence[np.ndarray], pieces: Sequence[Piece], context_length: int, pad: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and segments, both uint16 [rows, context + 1], for documents packed into `pieces`."""
+    """Rows, of the type of the documents, and segments, uint16, both [rows, context + 1], of packed documents."""
     sizes = np.array([len(document) for document in documents], dtype=np.int64)
     columns = np.array([astuple(piece) for piece in pieces], dtype=np.int64).reshape(-1, len(Places._fields)).T
     tokens = np.concatenate(documents) if documents else np.zeros(0, dtype=np.uint16)
@@ -160,7 +160,6 @@ def lay_out(
         return tokens[np.repeat(first[some], places.length[some]) + steps(places.length[some])]
 
     blocks = list(fill(read, places, context_length, pad))
-    nothing = np.zeros(0, dtype=np.uint16)
-    rows = np.concatenate([nothing, *(block.rows for block in blocks)])
-    segments = np.concatenate([nothing, *(block.segments for block in blocks)])
+    rows = np.concatenate([tokens[:0], *(block.rows for block in blocks)])
+    segments = np.concatenate([np.zeros(0, dtype=np.uint16), *(block.segments for block in blocks)])
     return rows.reshape(-1, context_length + 1), segments.reshape(-1, context_length + 1)

@@ -39,7 +39,7 @@ class TokenRows:
     """
 
     rows: np.ndarray
-    """uint16 [rows, context + 1], memory-mapped."""
+    """uint16, or uint32 for a vocabulary of more ids, [rows, context + 1], memory-mapped."""
     segments: np.ndarray
     """uint16 [rows, context + 1], memory-mapped: 1, 2, ... for each piece in the row, 0 for padding."""
     pieces: pd.DataFrame
@@ -70,17 +70,18 @@ class TokenRows:
 class RowFiles(AbstractContextManager["RowFiles"]):
     """The files of rows and segments of a token folder, written from front to back as NumPy's format has them."""
 
-    def __init__(self, folder: Path, count: int, context_length: int) -> None:
+    def __init__(self, folder: Path, count: int, context_length: int, id_type: np.typing.DTypeLike) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._files = [(folder / f"{name}.npy").open("wb") for name in ("rows", "segments")]
-        header = {"descr": "<u2", "fortran_order": False, "shape": (count, context_length + 1)}
-        for file in self._files:
+        self._types = [np.dtype(id_type).newbyteorder("<"), np.dtype("<u2")]
+        for file, kind in zip(self._files, self._types, strict=True):
+            header = {"descr": kind.str, "fortran_order": False, "shape": (count, context_length + 1)}
             np.lib.format.write_array_header_1_0(file, header)
 
     def append(self, rows: np.ndarray, segments: np.ndarray) -> None:
-        """Write the next places of both, uint16, in the order of rows."""
-        for file, content in zip(self._files, (rows, segments), strict=True):
-            file.write(np.ascontiguousarray(content, dtype=np.uint16).data)
+        """Write the next places of both in the order of rows."""
+        for file, content, kind in zip(self._files, (rows, segments), self._types, strict=True):
+            file.write(np.ascontiguousarray(content, dtype=kind).data)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         for file in self._files:
@@ -89,7 +90,7 @@ class RowFiles(AbstractContextManager["RowFiles"]):
 
 def write_rows(folder: Path, rows: np.ndarray, segments: np.ndarray, pieces: pd.DataFrame) -> None:
     """Write a token folder; see `TokenRows` for the shapes."""
-    with RowFiles(folder, len(rows), rows.shape[1] - 1) as files:
+    with RowFiles(folder, len(rows), rows.shape[1] - 1, rows.dtype) as files:
         files.append(rows, segments)
     write_pieces(folder, pieces)
 
@@ -100,7 +101,7 @@ def write_pieces(folder: Path, pieces: pd.DataFrame) -> None:
 
 
 def documents(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Every document of a token folder, whole: its id and its tokens from bos to end, uint16.
+    """Every document of a token folder, whole: its id and its tokens from bos to end.
 
     A document that was put in several times comes as often, copies in turn.
     """

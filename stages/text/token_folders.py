@@ -16,9 +16,6 @@ from stages.text.tokenizer import Tokenizer
 FOLDERS = ("train", "validation", "test", "domain/train", "domain/validation", "domain/test", "after_cutoff")
 """One for every split, with those of the domain apart."""
 
-MOST_IDS = 2**16
-"""Ids that the shards' uint16 can tell apart."""
-
 ORIGIN = ("id", "source", "kind")
 """What a piece keeps of its document."""
 
@@ -70,7 +67,7 @@ def write_token_folder(
     def read(some: np.ndarray) -> np.ndarray:
         return tokens.read(file[some], begin[some], places.length[some])
 
-    with RowFiles(folder, rows_of(places), context_length) as files:
+    with RowFiles(folder, rows_of(places), context_length, tokens.id_type) as files:
         for block in fill(read, places, context_length, tokenizer.pad):
             files.append(block.rows, block.segments)
             sizes[block.pieces] = piece_bytes(block.tokens, places.length[block.pieces], tokenizer.token_bytes())

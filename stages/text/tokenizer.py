@@ -1,9 +1,10 @@
 """The tokenizer as the stages use it: byte-level BPE in which text can never become a control token."""
 
+import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from tokenizers import Tokenizer as BytePairTokenizer
@@ -13,10 +14,13 @@ from stages.errors import ExitCode, StageError
 from stages.hashing import file_hash
 
 SPECIAL_TOKENS = ("<|bos|>", "<|end|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>")
-"""Control tokens that every vocabulary begins with; their ids are their places here. `<|end|>` closes a document and a
-turn alike."""
+"""Control tokens that every vocabulary has; a learnt one begins with them. `<|end|>` closes a document and a turn
+alike."""
 
 TOKENIZER_FILE = "tokenizer.json"
+
+SPACE = "\u2581"
+"""How SentencePiece writes a space."""
 
 
 def spelled_bytes() -> list[str]:
@@ -28,6 +32,40 @@ def spelled_bytes() -> list[str]:
     return [chr(byte) if byte in kept else chr(next(moved)) for byte in range(256)]
 
 
+@cache
+def _byte_of() -> dict[str, bytes]:
+    return {spelled: bytes([byte]) for byte, spelled in enumerate(spelled_bytes())}
+
+
+def spelled_token(token: str) -> bytes:
+    """The bytes of a token of a vocabulary over bytes."""
+    return b"".join(map(_byte_of().__getitem__, token))
+
+
+def spelled_piece(token: str) -> bytes:
+    """The bytes of a SentencePiece token (Kudo and Richardson 2018): a character, or a byte as in `<0x0A>`."""
+    is_byte = len(token) == len("<0x00>") and token.startswith("<0x")
+    return bytes.fromhex(token[3:5]) if is_byte else token.replace(SPACE, " ").encode()
+
+
+def _pairs(saved: dict[str, Any]) -> tuple[dict[str, int], list[list[str]]]:
+    """Tokens and merges of a saved tokenizer, of which there are two spellings."""
+    merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in saved["model"]["merges"]]
+    return saved["model"]["vocab"], merges
+
+
+def known_ids(published: Path, tokenizer: Path) -> int:
+    """How many ids published weights know; StageError unless the tokenizer in the other folder has the same tokens."""
+    theirs, ours = (
+        json.loads((folder / TOKENIZER_FILE).read_text(encoding="utf-8")) for folder in (published, tokenizer)
+    )
+    if _pairs(theirs) != _pairs(ours):
+        where = f"{tokenizer}, {published}"
+        remedy = "Set train_tokenizer.init_from and pretrain.init_from to the same."
+        raise StageError(ExitCode.CONFIGURATION, "the tokenizer is not that of the weights", where, remedy)
+    return 1 + max(*theirs["model"]["vocab"].values(), *(token["id"] for token in theirs["added_tokens"]))
+
+
 class Tokenizer:
     """Text to ids and back. Every text has ids, and every text comes back as it was."""
 
@@ -37,11 +75,12 @@ class Tokenizer:
         self._backend.encode_special_tokens = True
         self.hash = content_hash
         """SHA-256 of `tokenizer.json`."""
-        self.bos, self.end, self.pad, self.system, self.user, self.assistant = range(len(SPECIAL_TOKENS))
+        ids = [*map(backend.get_vocab().__getitem__, SPECIAL_TOKENS)]
+        self.bos, self.end, self.pad, self.system, self.user, self.assistant = ids
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The tokenizer in `folder`; one whose control tokens are not ours is a data error."""
+        """The tokenizer in `folder`; one without our control tokens is a data error."""
         path = folder / TOKENIZER_FILE
         try:
             backend = BytePairTokenizer.from_file(str(path))
@@ -49,7 +88,7 @@ class Tokenizer:
             raise StageError(
                 ExitCode.DATA, "cannot read tokenizer", f"{path}: {error}", "Run train_tokenizer again."
             ) from error
-        if tuple(map(backend.id_to_token, range(len(SPECIAL_TOKENS)))) != SPECIAL_TOKENS:
+        if None in map(backend.token_to_id, SPECIAL_TOKENS):
             raise StageError(
                 ExitCode.DATA, "tokenizer without our control tokens", str(path), "Use one that train_tokenizer made."
             )
@@ -59,6 +98,11 @@ class Tokenizer:
     def vocabulary_size(self) -> int:
         """Number of ids, control tokens included."""
         return self._backend.get_vocab_size()
+
+    @property
+    def id_type(self) -> type[np.unsignedinteger[Any]]:
+        """The NumPy type that holds every id in the least space."""
+        return np.uint16 if self.vocabulary_size <= 2**16 else np.uint32
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, without bos or end."""
@@ -83,11 +127,11 @@ class Tokenizer:
     @cached_property
     def spellings(self) -> list[bytes]:
         """The bytes that each id stands for; none for control tokens."""
-        byte_of = {spelled: bytes([byte]) for byte, spelled in enumerate(spelled_bytes())}
+        spelled = spelled_piece if self._backend.model.byte_fallback else spelled_token
         found = [b""] * self.vocabulary_size
         for token, index in self._backend.get_vocab().items():
             if index not in self._special:
-                found[index] = b"".join(map(byte_of.__getitem__, token))
+                found[index] = spelled(token)
         return found
 
     @cached_property

@@ -23,7 +23,7 @@ class Rows:
     """Packed rows of tokens; arrays [rows, context + 1]."""
 
     tokens: np.ndarray
-    """uint16"""
+    """Unsigned ids."""
     segments: np.ndarray
     """uint16: 1, 2, ... for each piece in the row, 0 for padding."""
     learnt: np.ndarray | None

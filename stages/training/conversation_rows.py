@@ -21,11 +21,11 @@ def fitting(conversations: Mapping[str, Rendered], context_length: int) -> dict[
 def conversation_rows(conversations: Mapping[str, Rendered], context_length: int, pad: int, seed: int) -> Rows:
     """Pack conversations that fit into rows, each isolated from its neighbours; the seed shuffles the rows."""
     pieces = pack([len(ids) for ids, _ in conversations.values()], context_length, generator(seed, "conversations"))
-    ids = [np.array(ids, dtype=np.uint16) for ids, _ in conversations.values()]
-    masks = [np.array(learnt, dtype=np.uint16) for _, learnt in conversations.values()]
+    ids = [np.array(ids, dtype=np.uint32) for ids, _ in conversations.values()]
+    masks = [np.array(learnt, dtype=bool) for _, learnt in conversations.values()]
     tokens, segments = lay_out(ids, pieces, context_length, pad)
-    learnt, _ = lay_out(masks, pieces, context_length, pad=0)
+    learnt, _ = lay_out(masks, pieces, context_length, pad=False)
     names, held = [*conversations], defaultdict[int, list[str]](list)
     for piece in pieces:
         held[piece.row].append(names[piece.document])
-    return Rows(tokens, segments, learnt.astype(bool), lambda index: [name for row in index for name in held[row]])
+    return Rows(tokens, segments, learnt, lambda index: [name for row in index for name in held[row]])

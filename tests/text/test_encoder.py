@@ -83,7 +83,7 @@ def test_a_character_too_new_for_one_of_the_libraries_is_encoded_by_the_slow_one
 
 def test_gigatoken_and_the_compiled_loop_see_the_same_in_every_character_that_both_know(gigatoken, gpt4_folder):
     saved = json.loads((gpt4_folder / "tokenizer.json").read_text())
-    loop = CompiledEncoder(saved, splitting(GPT4_PATTERN))
+    loop = CompiledEncoder(saved, splitting(GPT4_PATTERN), Tokenizer.load(gpt4_folder))
     codes = [*range(0xD800), *range(0xE000, 0x32000), *range(0xE0000, 0xE0200), 0x10FFFD]
     # A sign takes the apostrophe, a number two of the digits, white space both spaces: these tokens tell them apart.
     telling = [saved["model"]["vocab"][token] for token in ("'s", "123", "\u0120\u0120")]

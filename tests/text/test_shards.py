@@ -65,9 +65,10 @@ def test_a_missing_file_is_a_data_error(folder):
         TokenRows.load(folder)
 
 
-def test_rows_written_bit_by_bit_are_the_bytes_that_numpy_saves(tmp_path):
-    rows, segments = np.arange(12, dtype=np.uint16).reshape(3, 4), np.ones((3, 4), dtype=np.uint16)
-    with RowFiles(tmp_path, 3, 3) as files:
+@pytest.mark.parametrize("id_type", [np.uint16, np.uint32])
+def test_rows_written_bit_by_bit_are_the_bytes_that_numpy_saves(tmp_path, id_type):
+    rows, segments = np.arange(12, dtype=id_type).reshape(3, 4), np.ones((3, 4), dtype=np.uint16)
+    with RowFiles(tmp_path, 3, 3, id_type) as files:
         for places in (slice(0, 5), slice(5, 5), slice(5, 12)):
             files.append(rows.reshape(-1)[places], segments.reshape(-1)[places])
     np.save(tmp_path / "whole.npy", rows)

@@ -45,7 +45,7 @@ def test_bytes_of_a_piece_are_those_of_the_tokens_it_predicts(tmp_path, tokenize
     tokens = np.array([tokenizer.bos, *tokenizer.encode(text), tokenizer.end], dtype=np.uint16)
     tokens.tofile(tmp_path / "ids")
     document = {"id": "a", "source": "s", "kind": "prose", "copies": 1, "file": 0, "begin": 0, "size": len(tokens)}
-    with TokenFiles([tmp_path / "ids"]) as files:
+    with TokenFiles([tmp_path / "ids"], np.uint16) as files:
         pieces = write_token_folder(tmp_path, pd.DataFrame([document]), files, tokenizer, 3, generator(1))
     assert len(pieces) > 2
     assert pieces["bytes"].sum() == len(text)

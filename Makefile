@@ -29,10 +29,10 @@ $(STAMP):
 mlflow.db: | $(STAMP)
 	$(BIN)/python -m stages.tracking.store
 
-data/sources.json: | $(STAMP)
+data/weights.json: | $(STAMP)
 	$(BIN)/python -m flows.sources
 
-setup: $(STAMP) mlflow.db data/sources.json ## environment, MLflow database, list of sources (the others do this too)
+setup: $(STAMP) mlflow.db data/weights.json ## environment, MLflow database, list of sources (the others do this too)
 
 run: setup ## bring every stage up to date and leave the report in data/report/index.html
 	$(BIN)/python -m flows.pipeline

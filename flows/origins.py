@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from flows.chain import BrokenLinkError, Check, Line, Step
-from flows.lineage import MISSING, Checkout
-from flows.sources import RECORD, package_entry, root_and_files
+from flows.lineage import MISSING, Checkout, Stage
+from flows.sources import RECORD, WEIGHTS, package_entry, root_and_files, weights_folder
 from stages.hashing import file_hash
 
 DOCUMENTS = "data/collect/documents"
@@ -134,3 +134,15 @@ def sources_step(checkout: Checkout) -> Step:
     """Every source with its licence, and every file that a document was made of."""
     origins, paths = Origins(checkout), paths_by_source(checkout)
     return Step("sources", tuple(origins.line(source, paths.get(source, [])) for source in origins.read))
+
+
+def weights_step(checkout: Checkout, stage: Stage) -> Step:
+    """The published weights that a stage started from, every file checked."""
+    start, record = stage.section["init_from"], WEIGHTS.as_posix()
+    recorded = checkout.check(stage, record)
+    if not recorded.holds:
+        raise BrokenLinkError(recorded)
+    folder, files = Path(weights_folder(start)), json.loads(WEIGHTS.read_text(encoding="utf-8"))[stage.name]["files"]
+    checks = [Check(f"{folder / name}", record, entry["hash"], _sha256(folder / name)) for name, entry in files.items()]
+    name = start.get("path") or f"{start['name']} at {start['revision']}"
+    return Step(f"weights of {stage.name}", (Line("published", name, (recorded, *checks), start),))

@@ -1,4 +1,4 @@
-"""Write down what collect depends on, in `data/sources.json`, so that DVC sees another environment and edited text."""
+"""Write down what comes from outside, in `data/sources.json` and `data/weights.json`, so that DVC sees it change."""
 
 import hashlib
 import json
@@ -17,6 +17,13 @@ from flows.files import written_whole
 
 PARAMETERS = Path("params.yaml")
 RECORD = Path("data/sources.json")
+WEIGHTS = Path("data/weights.json")
+"""The same for published weights."""
+
+STARTS = ("train_tokenizer", "pretrain")
+"""The stages that have `init_from`."""
+
+WEIGHT_FILES = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
 HASH_CACHE = Path("data/file_hashes.json")
 CONFIGURATION = 2
 """Exit code of a bad configuration, as the stages have it."""
@@ -124,6 +131,38 @@ def record(sources: Iterable[Mapping[str, Any]], cache: dict[str, list[Any]]) ->
     return recorded
 
 
+def weights_folder(start: Mapping[str, str]) -> str:
+    """The folder that an `init_from` means; a repository of the hub is downloaded unless it is there."""
+    if "path" in start:
+        return start["path"]
+    import huggingface_hub  # only where weights come from the hub
+
+    return huggingface_hub.snapshot_download(start["name"], revision=start["revision"], allow_patterns=[*WEIGHT_FILES])
+
+
+def recorded_weights(cache: dict[str, list[Any]]) -> dict[str, Any]:
+    """What `data/weights.json` is to hold: for each stage that starts from published weights, their files.
+
+    SourcesError if they cannot be had.
+    """
+    recorded: dict[str, Any] = {}
+    for stage, section in ((stage, parameters().get(stage)) for stage in STARTS):
+        start = section.get("init_from") if isinstance(section, dict) else None
+        if not isinstance(start, dict):
+            continue  # what it is instead, its stage will say
+        try:
+            folder = weights_folder(start)
+            found = [file_entries(f"{folder}/{pattern}", cache) for pattern in WEIGHT_FILES]
+        except (KeyError, TypeError, OSError, ValueError) as error:
+            remedy = "Look at init_from in params.yaml; for the hub, set HF_HUB_OFFLINE=0 and have a network."
+            raise SourcesError(f"cannot read the weights of {stage}.init_from: {error}. {remedy}") from error
+        files = {path: entry for entries in found for path, entry in entries.items()}
+        if not files:
+            raise SourcesError(f"no weights: {stage}.init_from: nothing in {folder}. Correct it in params.yaml.")
+        recorded[stage] = {"files": files}
+    return recorded
+
+
 def write_if_changed(path: Path, content: Mapping[str, Any]) -> bool:
     """Write sorted JSON through a temporary name, unless the file holds just that; whether it was written."""
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
@@ -134,12 +173,18 @@ def write_if_changed(path: Path, content: Mapping[str, Any]) -> bool:
     return True
 
 
+def parameters() -> dict[str, Any]:
+    """The content of `params.yaml`."""
+    try:
+        return YAML(typ="safe", pure=True).load(PARAMETERS)
+    except (OSError, YAMLError, ValueError) as error:
+        raise SourcesError(f"cannot read parameters: {PARAMETERS}: {error}. Mend the file.") from error
+
+
 def configured() -> list[dict[str, Any]]:
     """The entries of `collect.sources`."""
     try:
-        sources = YAML(typ="safe", pure=True).load(PARAMETERS)["collect"]["sources"]
-    except (OSError, YAMLError, ValueError) as error:
-        raise SourcesError(f"cannot read parameters: {PARAMETERS}: {error}. Mend the file.") from error
+        sources = parameters()["collect"]["sources"]
     except (KeyError, TypeError) as error:
         raise SourcesError(f"section missing: {PARAMETERS}: collect.sources. Copy it back.") from error
     entries = sources if isinstance(sources, list) else [sources]
@@ -181,9 +226,10 @@ def known_hashes() -> dict[str, list[Any]]:
 
 
 def update() -> None:
-    """Bring `data/sources.json` up to date with `params.yaml` and what it points at."""
+    """Bring both records up to date with `params.yaml` and what it points at."""
     cache = known_hashes()
     changed = write_if_changed(RECORD, recorded_sources(cache))
+    write_if_changed(WEIGHTS, recorded_weights(cache))
     if cache:
         write_if_changed(HASH_CACHE, cache)
     print(f"{RECORD}: {'written' if changed else 'unchanged'}", file=sys.stderr)

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from flows.chain import BrokenLinkError, Line, Step, UnknownError, as_json, first_broken, printable, shown
@@ -26,7 +27,7 @@ Every line that stands on a hash says `ok`, or what differs. Exit codes: 0 all h
 
 
 def path_steps(checkout: Checkout, path: str) -> list[Step]:
-    """The stages behind a file or folder, the last first, and the sources."""
+    """The stages behind a file or folder, the last first, published weights and the sources."""
     readers = [stage for stage in checkout.stages.values() if any(overlap(path, read) for read in stage.reads)]
     is_input = Path(path).exists() and any(path in stage.reads for stage in readers)
     behind = checkout.behind([path])
@@ -43,9 +44,15 @@ def path_steps(checkout: Checkout, path: str) -> list[Step]:
 
 
 def _sources(checkout: Checkout, behind: Sequence[tuple[Stage, tuple[str, ...]]]) -> list[Step]:
-    from flows.origins import sources_step  # Parquet takes half a second to load
+    from flows.origins import sources_step, weights_step  # Parquet takes half a second to load
 
-    return [followed(sources_step, checkout)] if any(stage.name == "collect" for stage, _ in behind) else []
+    stages = [stage for stage, _ in behind]
+    found: list[Callable[[Checkout], Step]] = [
+        partial(weights_step, stage=stage) for stage in stages if stage.section.get("init_from")
+    ]
+    if any(stage.name == "collect" for stage in stages):
+        found.append(sources_step)
+    return [followed(step, checkout) for step in found]
 
 
 def followed(step: Callable[[Checkout], Step], checkout: Checkout) -> Step:

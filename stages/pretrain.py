@@ -1,4 +1,4 @@
-"""Train a decoder from scratch to predict the next token of the general text."""
+"""Train a decoder, from scratch or from published weights, to predict the next token of the general text."""
 
 import math
 from pathlib import Path
@@ -8,10 +8,12 @@ from lightning.pytorch.loggers import Logger
 from pydantic import Field
 
 from stages.command import command
+from stages.model.published import edges, load_published, with_vocabulary
 from stages.model.transformer import ModelConfig, Transformer
 from stages.parameters import Metrics
+from stages.pretrained import Pretrained, recorded_folder
 from stages.seeding import key_hash
-from stages.text.tokenizer import Tokenizer
+from stages.text.tokenizer import Tokenizer, known_ids
 from stages.training import language, scaling
 from stages.training.batches import Mixture, Part
 from stages.training.throughput import matrix_weights
@@ -20,6 +22,8 @@ from stages.training.throughput import matrix_weights
 class Params(language.LanguageSettings):
     """`depth` is the one dial; every null follows from it."""
 
+    init_from: Pretrained | None
+    """Published weights to go on from, whose depth and shape then count; null for weights that are drawn."""
     depth: int = Field(gt=0)
     """Layers."""
     shape: scaling.ShapeSettings
@@ -42,11 +46,23 @@ def starting_model(config: ModelConfig, seed: int) -> Transformer:
     return model
 
 
+def published_model(folder: Path, tokenizer: Path, context_length: int) -> Transformer:
+    """Published weights, with rows for the control tokens that their tokenizer lacked.
+
+    Ours for the ends of a text begin as theirs.
+    """
+    vocabulary, known = Tokenizer.load(tokenizer), known_ids(folder, tokenizer)
+    ends = zip((vocabulary.bos, vocabulary.end), edges(folder), strict=True)
+    copies = {ours: theirs for ours, theirs in ends if ours >= known and theirs is not None}
+    return with_vocabulary(load_published(folder, context_length), vocabulary.vocabulary_size, known, copies)
+
+
 def run(
     params: Params,
     train: Path,
     validation: Path,
     tokenizer: Path,
+    weights: Path,
     output: Path,
     checkpoints: Path,
     logger: Logger | None,
@@ -54,12 +70,17 @@ def run(
 ) -> Metrics:
     """Train on the rows of `train`, once or more often, and measure on those of `validation`."""
     rows, vocabulary = language.token_rows(train), Tokenizer.load(tokenizer)
-    shape = scaling.model_shape(params.depth, params.shape, vocabulary.vocabulary_size, rows.context_length)
-    model = starting_model(shape, params.seed)
+    inputs = {"train": train, "validation": validation, "tokenizer": tokenizer}
+    if params.init_from:
+        inputs["init_from"] = recorded_folder(params.init_from, weights, "pretrain")
+        model = published_model(inputs["init_from"], tokenizer, rows.context_length)
+    else:
+        shape = scaling.model_shape(params.depth, params.shape, vocabulary.vocabulary_size, rows.context_length)
+        model = starting_model(shape, params.seed)
     tokens = params.tokens or round(params.tokens_per_weight * matrix_weights(model))
     batch = language.rows_per_step(params.batch_tokens or scaling.batch_tokens(tokens), rows.context_length)
     steps = math.ceil(tokens / (batch * rows.context_length))
-    rate = params.learning_rate or scaling.peak_learning_rate(shape.width)
+    rate = params.learning_rate or scaling.peak_learning_rate(model.config.width)
     batches = Mixture([Part("train", rows, batch)], params.micro_batch_rows, params.seed)
     held_out = language.held_out_rows("validation", language.token_rows(validation), vocabulary, params)
     recipe = language.language_recipe(model, batches, steps, rate, params)
@@ -67,7 +88,6 @@ def run(
     result = language.train_language_model(
         model, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, ranks
     )
-    inputs = {"train": train, "validation": validation, "tokenizer": tokenizer}
     language.save_training(output, model, tokenizer, result, params, recipe, inputs)
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

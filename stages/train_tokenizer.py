@@ -11,7 +11,9 @@ from pydantic import AfterValidator, Field, model_validator
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.parameters import Metrics, Section
+from stages.pretrained import Pretrained, recorded_folder
 from stages.seeding import key_hash
+from stages.text.adoption import adopt
 from stages.text.document_parts import read_sizes, read_texts
 from stages.text.documents import parts
 from stages.text.encoder import EDGES, Encoder, fastest
@@ -41,8 +43,10 @@ class Params(Section):
 
     seed: int
     """Chooses the documents of the sample."""
-    vocabulary_size: int = Field(ge=262, le=65536)
-    """Number of ids: 6 control tokens, 256 bytes, the rest merges; at most 65536, because shards hold uint16."""
+    init_from: Pretrained | None
+    """Published weights whose tokenizer is taken as it is, with our control tokens; null to learn one."""
+    vocabulary_size: int = Field(ge=262)
+    """Number of ids: 6 control tokens, 256 bytes, the rest merges. Beyond 65536 tokens take twice the space on disk."""
     split_pattern: Annotated[str, AfterValidator(pattern)]
     """Regular expression of the stretches that no token crosses (Radford et al. 2019, section 2.2)."""
     more_special_tokens: tuple[Annotated[str, Field(pattern=r"^<\|\w+\|>$")], ...]
@@ -80,7 +84,7 @@ def measure(documents: pd.DataFrame, encoder: Encoder) -> pd.DataFrame:
     """Documents, texts included, with their `tokens`, bos and end left out, and their `words` between white space."""
     found = encoder.encode(documents["text"].tolist())
     return documents.assign(
-        tokens=np.diff(found.starts) - len(EDGES),
+        tokens=np.diff(found.starts) - EDGES,
         words=[len(text.split()) for text in documents["text"]],
     )
 
@@ -113,8 +117,8 @@ def check_round_trip(texts: list[str], tokenizer: Tokenizer) -> None:
             )
 
 
-def run(params: Params, documents: Path, passed: Path, output: Path) -> Metrics:
-    """Learn from the `train` split, measure on `validation`, and write the tokenizer's folder."""
+def run(params: Params, documents: Path, passed: Path, weights: Path, output: Path) -> Metrics:
+    """Learn from the `train` split, or adopt, measure on `validation`, and write the tokenizer's folder."""
     require_passed(passed, documents)
     table = read_sizes(documents, ["id", "kind", "language", "split"])
     sample = draw(table[table["split"] == "train"], params.sample_megabytes, params.seed)
@@ -122,9 +126,13 @@ def run(params: Params, documents: Path, passed: Path, output: Path) -> Metrics:
         raise StageError(
             ExitCode.DATA, "no training document", str(documents), "Raise train_tokenizer.sample_megabytes or add text."
         )
-    counts = count_documents(documents, frozenset(sample["id"]), params.split_pattern)
-    learnt = learn(counts, params.vocabulary_size, params.split_pattern, params.more_special_tokens)
-    save(learnt, output / "tokenizer")
+    if params.init_from:
+        sample, counts = sample.head(0), StretchCounts()
+        found = adopt(recorded_folder(params.init_from, weights, "train_tokenizer"), params.more_special_tokens)
+    else:
+        counts = count_documents(documents, frozenset(sample["id"]), params.split_pattern)
+        found = learn(counts, params.vocabulary_size, params.split_pattern, params.more_special_tokens)
+    save(found, output / "tokenizer")
     tokenizer = Tokenizer.load(output / "tokenizer")
     held_out = draw(table[table["split"] == "validation"], params.sample_megabytes, params.seed)
     wanted = frozenset(held_out["id"])

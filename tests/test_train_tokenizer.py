@@ -1,13 +1,17 @@
+import json
+
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from transformers import AutoTokenizer
 
-from stages.errors import StageError
-from stages.hashing import folder_hash
+from stages.errors import ExitCode, StageError
+from stages.hashing import file_hash, folder_hash
 from stages.text.encoder import fastest
 from stages.text.gate import write_passed
 from stages.text.tokenizer import Tokenizer
 from stages.train_tokenizer import Params, check_round_trip, count_documents, draw, figures, measure, run
+from tests import published
 from tests.conftest import SENTENCES, SPLIT_PATTERN
 from tests.tables import write_documents
 from tests.text.stretches_by_bytes import by_stretch
@@ -16,12 +20,18 @@ from tests.text.stretches_by_bytes import by_stretch
 def params(**changes) -> Params:
     values = {
         "seed": 1,
+        "init_from": None,
         "vocabulary_size": 300,
         "split_pattern": SPLIT_PATTERN,
         "more_special_tokens": (),
         "sample_megabytes": 1.0,
     }
     return Params(**(values | changes))
+
+
+def train(folder, name="out", **changes):
+    inputs = (folder / file for file in ("documents", "passed.json", "weights.json"))
+    return run(params(**changes), *inputs, folder / name)
 
 
 @pytest.fixture
@@ -37,13 +47,12 @@ def documents(tmp_path):
     )
     write_documents(tmp_path / "documents", table)
     write_passed(tmp_path / "passed.json", {"documents": folder_hash(tmp_path / "documents")})
+    (tmp_path / "weights.json").write_text("{}")
     return tmp_path
 
 
 def test_equal_input_gives_equal_files_and_figures(documents):
-    runs = [
-        run(params(), documents / "documents", documents / "passed.json", documents / name) for name in ("one", "two")
-    ]
+    runs = [train(documents, name) for name in ("one", "two")]
     assert runs[0] == runs[1]
     assert folder_hash(documents / "one") == folder_hash(documents / "two")
     assert runs[0]["vocabulary_size"] == 300
@@ -57,7 +66,7 @@ def test_only_training_documents_are_learnt_from(documents):
     )
     write_documents(documents / "documents", table)
     write_passed(documents / "passed.json", {"documents": folder_hash(documents / "documents")})
-    run(params(), documents / "documents", documents / "passed.json", documents / "out")
+    train(documents)
     learnt = Tokenizer.load(documents / "out" / "tokenizer")
     assert len(learnt.encode("plain")) < 5
     assert len(learnt.encode("zqzq")) == 4
@@ -65,7 +74,7 @@ def test_only_training_documents_are_learnt_from(documents):
 
 def test_more_special_tokens_are_the_last_ids_and_no_text_becomes_one(documents):
     more = ("<|tool|>", "<|result|>")
-    run(params(more_special_tokens=more), documents / "documents", documents / "passed.json", documents / "out")
+    train(documents, more_special_tokens=more)
     folder = documents / "out" / "tokenizer"
     learnt, opened = Tokenizer.load(folder), AutoTokenizer.from_pretrained(folder)
     assert learnt.vocabulary_size == 300
@@ -96,7 +105,7 @@ def test_special_tokens_that_cannot_be_are_refused(more, words):
 def test_documents_that_did_not_pass_are_refused(documents):
     write_passed(documents / "passed.json", {"documents": "another"})
     with pytest.raises(StageError):
-        run(params(), documents / "documents", documents / "passed.json", documents / "out")
+        train(documents)
 
 
 def test_a_sample_stays_below_its_size_and_ignores_the_order_of_rows():
@@ -161,3 +170,38 @@ def test_a_pattern_that_skips_characters_is_found(tokenizer):
     check_round_trip(["a b"], tokenizer)
     with pytest.raises(StageError, match="loses text"):
         check_round_trip(["a b"], Lossy(tokenizer._backend, ""))
+
+
+def test_published_weights_give_their_tokenizer_and_what_was_recorded_of_them_holds(documents):
+    folder = published.publish(documents / "theirs", published.model("qwen2", 400), published.qwen2(SENTENCES))
+    start = {"path": folder}
+    with pytest.raises(StageError, match="not the weights that were recorded"):
+        train(documents, init_from=start)
+    files = {name: {"hash": file_hash(folder / name)} for name in ("config.json", "tokenizer.json")}
+    (documents / "weights.json").write_text(json.dumps({"train_tokenizer": {"files": files}}))
+    found = train(documents, init_from=start)
+    assert found["documents_sampled"] == found["distinct_stretches"] == 0
+    assert found["vocabulary_size"] == Tokenizer.load(documents / "out" / "tokenizer").vocabulary_size > 330
+    assert found["bytes_per_token_prose"] > 1
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(StageError, match=r"tokenizer.json, .*weights.json. Run `make sources`"):
+        train(documents, init_from=start)
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ({"path": "no/such/folder"}, "no model: no/such/folder: no config.json"),
+        ({"name": "nobody/nothing", "revision": "0" * 40}, f"weights not downloaded: nobody/nothing at {'0' * 40}"),
+    ],
+)
+def test_weights_that_are_not_there_are_a_bad_configuration(documents, start, words):
+    with pytest.raises(StageError, match=words) as caught:
+        train(documents, init_from=start)
+    assert caught.value.code == ExitCode.CONFIGURATION
+
+
+@pytest.mark.parametrize("start", [{"path": "a", "name": "b/c"}, {"name": "b/c", "revision": "main"}, {"name": "b/c"}])
+def test_a_start_is_a_folder_or_a_fixed_revision(start):
+    with pytest.raises(ValidationError):
+        params(init_from=start)

@@ -85,7 +85,7 @@ def configuration(tokenizer: BytePairTokenizer) -> dict[str, object]:
     bos, end, pad = SPECIAL_TOKENS[:3]
     special = [token.content for _, token in sorted(tokenizer.get_added_tokens_decoder().items())]
     return {
-        "additional_special_tokens": special[3:],
+        "additional_special_tokens": [token for token in special if token not in (bos, end, pad)],
         "bos_token": bos,
         "chat_template": CHAT_TEMPLATE,
         "clean_up_tokenization_spaces": False,

@@ -75,3 +75,20 @@ def test_another_version_and_a_package_that_is_gone_are_found(project: Path, cap
     (project / "waterwheel-1.2.dist-info").rename(project / "gone")
     assert trace.run(["data/collect/documents"]) == trace.DATA
     assert "has 1.2, found not installed" in capsys.readouterr().err
+
+
+def test_published_weights_are_named_and_a_changed_byte_in_them_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("theirs/config.json", "theirs/model.safetensors", "data/pretrain/model"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(name)
+    Path("params.yaml").write_text("pretrain: {init_from: {path: theirs}}")
+    sources.write_if_changed(Path("data/weights.json"), sources.recorded_weights({}))
+    section = {"init_from": {"path": "theirs"}}
+    write_lock({"pretrain": ["model"]}, {"pretrain": ["data/weights.json"]}, {"pretrain": section})
+    assert trace.run(["data/pretrain/model"]) == 0
+    assert "published      theirs  ok" in capsys.readouterr().out
+    Path("theirs/model.safetensors").write_text("theirs/model.safetensorz")
+    assert trace.run(["data/pretrain/model"]) == 3
+    assert "theirs/model.safetensors" in capsys.readouterr().out.splitlines()[-1]

@@ -140,3 +140,44 @@ def test_hashes_that_were_cut_off_are_made_anew(tmp_path, monkeypatch):
 def test_a_file_that_cannot_be_read_is_recorded_as_such(tmp_path):
     (tmp_path / "memory.txt").symlink_to("/proc/self/mem")  # opens, and fails when read from its start
     assert file_entries(str(tmp_path), {}) == {"memory.txt": {"size": 0, "hash": "unreadable"}}
+
+
+def test_published_weights_are_known_by_their_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "model-00001-of-00002.safetensors", "README.md"):
+        (folder / name).write_text(name)
+    sources = "collect: {sources: [{name: notes, path: notes}]}"
+    (tmp_path / "params.yaml").write_text(f"{sources}\ntrain_tokenizer: {{init_from: null}}\npretrain: {{}}")
+    main()
+    weights = tmp_path / "data/weights.json"
+    assert json.loads(weights.read_text()) == {}
+    (tmp_path / "params.yaml").write_text(f"{sources}\npretrain: {{init_from: {{path: theirs}}}}")
+    main()
+    files = json.loads(weights.read_text())["pretrain"]["files"]
+    assert sorted(files) == ["config.json", "model-00001-of-00002.safetensors", "tokenizer.json"]
+    assert files["config.json"] == {"size": 11, "hash": hashlib.sha256(b"config.json").hexdigest()}
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ("{path: empty}", "no weights: pretrain.init_from: nothing in empty"),
+        ("{name: nobody/nothing}", "cannot read the weights of pretrain.init_from: 'revision'"),
+        (f"{{name: nobody/nothing, revision: {'0' * 40}}}", "cannot read the weights of pretrain.init_from"),
+    ],
+)
+def test_weights_that_cannot_be_had_are_said_in_one_line(tmp_path, monkeypatch, capsys, start, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "empty").mkdir()
+    start = f"collect: {{sources: [{{name: notes, path: notes}}]}}\npretrain: {{init_from: {start}}}"
+    (tmp_path / "params.yaml").write_text(start)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"sources: {words}")
+    assert line.endswith("params.yaml.") or "HF_HUB_OFFLINE=0" in line

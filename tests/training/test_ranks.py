@@ -24,7 +24,7 @@ CLOSE = 2e-3
 
 COMMAND = (
     *("python", "-m", "stages.pretrain", "--train", "data/encode/train", "--validation", "data/encode/validation"),
-    *("--tokenizer", "data/train_tokenizer/tokenizer", "--output", "data/pretrain"),
+    *("--tokenizer", "data/train_tokenizer/tokenizer", "--weights", "data/weights.json", "--output", "data/pretrain"),
 )
 
 
@@ -38,6 +38,7 @@ def template(tmp_path_factory, tokenizer_folder, tokenizer) -> Project:
     target = project.folder / "data/train_tokenizer/tokenizer"
     target.parent.mkdir(parents=True)
     target.symlink_to(tokenizer_folder)
+    (project.folder / "data/weights.json").write_text("{}")
     return project
 
 

@@ -12,7 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --max
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check ui schedule sources benchmark benchmark-peers benchmark-scaling report
+.PHONY: help setup run test test-all check ui schedule sources benchmark benchmark-peers benchmark-text-growth report
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 20
@@ -68,8 +68,8 @@ benchmark-peers: .peers/ready ## the environment of the tools that benchmarks co
 benchmark: setup benchmark-peers ## measure, and write benchmarks/results/
 	for name in operations pipeline text; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
-benchmark-scaling: setup ## measure the text stages on planted corpora of 100 MB and 1 GB, which takes 5 GB of disk
-	$(BIN)/python -m benchmarks.scaling
+benchmark-text-growth: setup ## measure the text stages on planted corpora of 100 MB and 1 GB, which takes 5 GB of disk
+	$(BIN)/python -m benchmarks.text_growth
 
 report: setup ## bring the report up to date without the flow, and say where it is
 	$(BIN)/dvc repro report

@@ -1,151 +1,149 @@
-"""How time and memory of the text stages grow with the text, and how many planted near duplicates they find.
+"""How bits per byte fall with compute: a ladder of sizes is trained, a power law fitted, and the next size predicted.
 
-Runs the stages' own commands on corpora of known copies. compose, validate and train_tokenizer are left out: splits,
-verdict and vocabulary are stand-ins (`benchmarks.scaled_project`). A run that was cut off goes on where it was; 1 GB of
-text takes some 5 GB of disk. Needs the documents, tasks and tokenizer of a run of the pipeline (`make run`).
+Every size follows from `pretrain.depth` alone and reads as many tokens for each of its weights. The law is fitted on
+all sizes but the largest, whose bits per byte are predicted before it is trained, and then held against what it has
+reached. Reads the tokens of a run of the pipeline (`make run`). A size is trained in a process of its own.
 """
 
 import argparse
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow.parquet as pq
+import numpy as np
+import torch
 
-from benchmarks.material import collected
 from benchmarks.record import Row, table, write
-from benchmarks.scaled_project import Cost, ScaledProject
-from stages.seeding import key_hash
+from stages import pretrain
+from stages.command import PARAMETERS
+from stages.model.checkpoint import load_model
+from stages.model.transformer import Transformer
+from stages.parameters import read_section
+from stages.text.tokenizer import Tokenizer
+from stages.training.language import token_rows
+from stages.training.scaling import model_shape
+from stages.training.throughput import arithmetic, matrix_weights
 
-MEGABYTES = (100.0, 1_000.0)
-FOLDER = Path("runs/scaling")
-TIME_GOAL = 1.1
-"""Times the growth of the text."""
-MEMORY_GOAL = 1.2
-RECALL_GOAL = 0.99
-FALSE_GOAL = 0.01
+DEPTHS = (1, 2, 3, 4, 5)
+TOKENS_PER_WEIGHT = 2.0
+"""So few that the largest of the ladder reads the default's tokens about once."""
 
+GOAL = 0.02
+"""Of what was reached: how far a prediction may be from it."""
 
-class Member(NamedTuple):
-    """A document that was compared with the others."""
-
-    id: str
-    family: int
-    """Number of the planted document that it is, or is a copy of."""
-    copy: str
-    """none, exact or edited."""
-
-
-def members(project: ScaledProject) -> list[Member]:
-    """The documents that clean left for deduplicate, each with what it was planted as."""
-    planted: dict[int, tuple[int, str]] = {}
-    for part in sorted(project.corpus.glob("*.parquet")):
-        columns = (column.to_pylist() for column in pq.read_table(part).select(["text", "family", "copy"]).columns)
-        for text, family, copy in zip(*columns, strict=True):
-            if copy != "exact":  # its text is that of its original
-                planted[key_hash(text)] = family, copy
-    kept = set(pq.read_table(project.data("clean", "documents"), columns=["id"]).column("id").to_pylist())
-    found = []
-    for part in sorted(project.data("collect", "documents").glob("*.parquet")):
-        columns = (column.to_pylist() for column in pq.read_table(part, columns=["id", "text"]).columns)
-        found += [Member(name, *planted[key_hash(text)]) for name, text in zip(*columns, strict=True) if name in kept]
-    return found
+INPUTS = {
+    "train": Path("data/encode/train"),
+    "validation": Path("data/encode/validation"),
+    "tokenizer": Path("data/train_tokenizer/tokenizer"),
+    "weights": Path("data/weights.json"),
+}
 
 
-def recall(found: Iterable[Member], clusters: Mapping[str, str]) -> float:
-    """The share of edited copies that are in one cluster with their original, where both were compared."""
-    found = list(found)
-    originals = {one.family: clusters.get(one.id) for one in found if one.copy == "none"}
-    edited = [one for one in found if one.copy == "edited" and one.family in originals]
-    hits = [originals[one.family] is not None and clusters.get(one.id) == originals[one.family] for one in edited]
-    return sum(hits) / max(len(hits), 1)
+class Rung(NamedTuple):
+    """A size of the ladder, and what training it came to."""
+
+    depth: int
+    weights: int
+    """Those in matrices."""
+    tokens: int
+    operations: float
+    """Floating-point operations of the training."""
+    bits_per_byte: float
+    seconds: float
+    """Of the training, its start left out."""
 
 
-def false_share(found: Iterable[Member], clusters: Mapping[str, str]) -> float:
-    """The share of clusters that hold documents of several families, which were planted as nothing alike."""
-    families = defaultdict(set)
-    for one in found:
-        if one.id in clusters:
-            families[clusters[one.id]].add(one.family)
-    return sum(len(members) > 1 for members in families.values()) / max(len(families), 1)
+class Law(NamedTuple):
+    """Bits per byte as a power of operations (Kaplan et al. 2020, https://arxiv.org/abs/2001.08361, section 1.2)."""
+
+    factor: float
+    exponent: float
+
+    def __call__(self, operations: float) -> float:
+        """Bits per byte after so many operations."""
+        return self.factor * operations**self.exponent
 
 
-def cost_rows(costs: Mapping[float, Mapping[str, Cost]]) -> list[Row]:
-    """Seconds and peak memory of each stage for each size, and all stages together."""
+def fit(rungs: Sequence[Rung]) -> Law:
+    """The power law with the least squared error of the logarithms."""
+    operations, reached = (np.log([getattr(rung, name) for rung in rungs]) for name in ("operations", "bits_per_byte"))
+    exponent, factor = np.polyfit(operations, reached, 1)
+    return Law(float(np.exp(factor)), float(exponent))
+
+
+def climb(depth: int, tokens_per_weight: float) -> Rung:
+    """Train the model of a depth by the settings of `params.yaml` and measure it on the validation rows."""
+    given = {"depth": depth, "tokens": None, "tokens_per_weight": tokens_per_weight}
+    nulls = {"batch_tokens": None, "learning_rate": None}
+    params = read_section(PARAMETERS, "pretrain", pretrain.Params).model_copy(update=given | nulls)
+    with tempfile.TemporaryDirectory() as folder:
+        output, began = Path(folder, "out"), time.monotonic()
+        found = pretrain.run(params, *INPUTS.values(), output, Path(folder, "states"), logger=None)
+        model, seconds = load_model(output / "model"), time.monotonic() - began
+    tokens, reached = int(found["tokens"]), float(found["validation_bits_per_byte"])
+    return Rung(depth, matrix_weights(model), tokens, arithmetic(model, tokens), reached, round(seconds, 1))
+
+
+def climb_alone(depth: int, tokens_per_weight: float) -> Rung:
+    """`climb` in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.scaling", "--rung", str(depth), "--tokens", str(tokens_per_weight)]
+    found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return Rung(*json.loads(found.stdout.splitlines()[-1]))
+
+
+def rows_of(rungs: Sequence[Rung], largest: Rung, law: Law, predicted: float) -> list[Row]:
+    """The ladder, the law, and the largest size's bits per byte as predicted and as reached."""
     rows = []
-    for size, stages in costs.items():
-        for stage, cost in stages.items():
-            rows.append(Row(f"{size:g} MB: {stage}", "s", cost.seconds))
-            rows.append(Row(f"{size:g} MB: {stage}, largest process", "MiB", cost.peak_mebibytes))
-        rows.append(Row(f"{size:g} MB: all stages", "s", round(sum(cost.seconds for cost in stages.values()), 2)))
-    return rows
-
-
-def growth_rows(costs: Mapping[float, Mapping[str, Cost]]) -> list[Row]:
-    """How much longer, and how much more memory, the largest corpus takes than the smallest: all in all, by stage."""
-    small, large = min(costs), max(costs)
-    if small == large:
-        return []
-    title = f"{large:g} MB to {small:g} MB"
-    before, after = costs[small], costs[large]
-    seconds = sum(cost.seconds for cost in after.values()) / sum(cost.seconds for cost in before.values())
-    memory = max(cost.peak_mebibytes for cost in after.values()) / max(cost.peak_mebibytes for cost in before.values())
-    rows = [judged(f"{title}: time of all stages", "times", seconds, round(TIME_GOAL * large / small, 2))]
-    largest = max(after, key=lambda stage: after[stage].peak_mebibytes)
-    rows += [judged(f"{title}: memory of the largest process ({largest})", "times", memory, MEMORY_GOAL)]
-    for stage, cost in after.items():
-        longer, more = cost.seconds / before[stage].seconds, cost.peak_mebibytes / before[stage].peak_mebibytes
+    for rung in (*rungs, largest):
         rows += [
-            Row(f"{title}: time of {stage}", "times", round(longer, 2)),
-            Row(f"{title}: memory of {stage}", "times", round(more, 2)),
+            Row(f"depth {rung.depth}: weights in matrices", "1e6", rung.weights / 1e6),
+            Row(f"depth {rung.depth}: tokens", "1e6", rung.tokens / 1e6),
+            Row(f"depth {rung.depth}: operations", "1e12", rung.operations / 1e12),
+            Row(f"depth {rung.depth}: time", "s", rung.seconds),
+            Row(f"depth {rung.depth}: reached", "bits/byte", rung.bits_per_byte),
         ]
-    return rows
-
-
-def judged(what: str, unit: str, value: float, most: float) -> Row:
-    """A row of what should not be more than its goal; it says so where it is."""
-    return Row(what, unit, round(value, 4), most, why="more than its goal" if value > most else None)
-
-
-def duplicate_rows(project: ScaledProject) -> list[Row]:
-    """What deduplicate found of the planted copies, and what it joined that is nothing alike."""
-    columns = pq.read_table(project.data("deduplicate", "clusters.parquet"), columns=["id", "cluster"])
-    clusters = dict(zip(*(column.to_pylist() for column in columns.columns), strict=True))
-    found = members(project)
-    share = recall(found, clusters)
-    title = f"{project.megabytes:g} MB"
-    missed = "less than its goal" if share < RECALL_GOAL else None
     return [
-        Row(f"{title}: documents compared", "documents", len(found)),
-        Row(
-            f"{title}: copies with 1 % of words changed that were found",
-            "share",
-            round(share, 5),
-            RECALL_GOAL,
-            why=missed,
-        ),
-        judged(f"{title}: clusters of what is nothing alike", "share", false_share(found, clusters), FALSE_GOAL),
+        *rows,
+        Row("exponent of the operations", "", law.exponent, why=f"fitted on {len(rungs)} sizes"),
+        Row(f"depth {largest.depth}: predicted", "bits/byte", predicted),
+        Row("error of the prediction", "share", abs(predicted / largest.bits_per_byte - 1), goal=GOAL),
     ]
 
 
+def planned_operations(depth: int, tokens_per_weight: float) -> float:
+    """Operations of training a depth, by its shape alone."""
+    params = read_section(PARAMETERS, "pretrain", pretrain.Params)
+    size, context = Tokenizer.load(INPUTS["tokenizer"]).vocabulary_size, token_rows(INPUTS["train"]).context_length
+    with torch.device("meta"):
+        model = Transformer(model_shape(depth, params.shape, size, context))
+    return arithmetic(model, round(tokens_per_weight * matrix_weights(model)))
+
+
 def main() -> None:
-    """Measure, write the results, print them."""
+    """Climb the ladder, say what the next size will reach, and see."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
-    parser.add_argument("--megabytes", type=float, nargs="+", default=MEGABYTES, help="sizes of the corpora")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the projects lie, and stay")
+    parser.add_argument("--rung", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--tokens", type=float, default=TOKENS_PER_WEIGHT, help="per weight; default: %(default)s")
     options = parser.parse_args()
-    texts = collected()
-    costs: dict[float, dict[str, Cost]] = {}
-    duplicates: list[Row] = []
-    for size in sorted(options.megabytes):
-        project = ScaledProject(options.folder.resolve() / f"{size:g}", size)
-        project.set_up(texts)
-        costs[size] = dict(project.measure())
-        duplicates += duplicate_rows(project)
-    rows = [*growth_rows(costs), *duplicates, *cost_rows(costs)]
-    path = write("scaling", rows)
-    print(f"{table(rows)}\n\n{path}")
+    if options.rung:
+        print(json.dumps(climb(options.rung, options.tokens)))
+        return
+    *smaller, largest = DEPTHS
+    rungs = []
+    for depth in smaller:
+        rungs.append(climb_alone(depth, options.tokens))
+        print(rungs[-1], file=sys.stderr)
+    law = fit(rungs)
+    predicted = law(planned_operations(largest, options.tokens))
+    print(f"depth {largest}: {predicted:.4f} bits per byte, as predicted by {law}", file=sys.stderr)
+    rows = rows_of(rungs, climb_alone(largest, options.tokens), law, predicted)
+    print(table(rows))
+    print(write("scaling", rows))
 
 
 if __name__ == "__main__":

@@ -83,7 +83,16 @@ def climb(depth: int, tokens_per_weight: float) -> Rung:
     params = read_section(PARAMETERS, "pretrain", pretrain.Params).model_copy(update=given | nulls)
     with tempfile.TemporaryDirectory() as folder:
         output, began = Path(folder, "out"), time.monotonic()
-        found = pretrain.run(params, *INPUTS.values(), output, Path(folder, "states"), logger=None)
+        found = pretrain.run(
+            params,
+            train=INPUTS["train"],
+            validation=INPUTS["validation"],
+            tokenizer=INPUTS["tokenizer"],
+            weights=INPUTS["weights"],
+            output=output,
+            checkpoints=Path(folder, "states"),
+            logger=None,
+        )
         model, seconds = load_model(output / "model"), time.monotonic() - began
     tokens, reached = int(found["tokens"]), float(found["validation_bits_per_byte"])
     return Rung(depth, matrix_weights(model), tokens, arithmetic(model, tokens), reached, round(seconds, 1))

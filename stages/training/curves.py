@@ -1,12 +1,16 @@
 """The figures of a run over its steps: averaged between rows, kept in the run's state, written as CSV."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Row = dict[str, float]
+
+WINDOW, DEVIATIONS, FEWEST = 1000, 7.0, 10
 
 
 class Averages:
@@ -39,6 +43,19 @@ class Averages:
     def row(self) -> Row:
         """The averages as numbers."""
         return {"loss": self.loss.item() / self.weight, "gradient_norm": self.gradient_norm.item() / self.steps}
+
+
+def spikes(values: Sequence[float]) -> int:
+    """How many values stand far above the mean of those before them: what OLMo 2 counts as spikes of a loss.
+
+    2 OLMo 2 Furious (https://arxiv.org/abs/2501.00656): seven deviations, over the last thousand. The first values, of
+    which a mean would say little, are none.
+    """
+    count = 0
+    for place in range(FEWEST, len(values)):
+        before = values[max(place - WINDOW, 0) : place]
+        count += bool(values[place] > np.mean(before) + DEVIATIONS * np.std(before))
+    return count
 
 
 def write_curves(path: Path, rows: list[Row]) -> None:

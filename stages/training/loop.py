@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -19,7 +20,7 @@ from stages.model.scalar import ScalarModel
 from stages.model.transformer import Transformer
 from stages.progress import Progress
 from stages.training.callbacks import Recorder, Resumption
-from stages.training.curves import Row
+from stages.training.curves import Row, spikes
 from stages.training.module import Batches, Objective, Plan, Training, Validate
 from stages.training.resumption import newest_state
 
@@ -36,8 +37,9 @@ class Result:
     """Validation of the weights that the model has now."""
 
     def figures(self) -> dict[str, float]:
-        """That validation as metrics."""
-        return {name: round(value, 6) for name, value in self.kept.items() if name != "step"}
+        """That validation as metrics, and how often the loss jumped."""
+        kept = {name: round(value, 6) for name, value in self.kept.items() if name != "step"}
+        return kept | {"loss_spikes": spikes([row["loss"] for row in self.rows])}
 
 
 class Steps:
@@ -47,9 +49,15 @@ class Steps:
         self.batches = batches
         self.first = first
         self.steps = steps
+        self.seconds = 0.0
+        """Spent on making batches, in which nothing is learnt."""
 
     def __iter__(self) -> Iterator[list[Any]]:
-        return (self.batches(step) for step in range(self.first, self.steps))
+        for step in range(self.first, self.steps):
+            began = time.monotonic()
+            batch = self.batches(step)
+            self.seconds += time.monotonic() - began
+            yield batch
 
     def __len__(self) -> int:
         return self.steps - self.first

@@ -46,12 +46,13 @@ class Throughput:
         if measure_peak and next(model.parameters()).device.type == "cpu":
             self.peak = measured_peak(model.compute_dtype)
 
-    def start(self, tokens: int) -> None:
-        """Begin an interval, with `tokens` behind it."""
-        self.began, self.tokens = time.monotonic(), tokens
+    def start(self, tokens: int, waited: float) -> None:
+        """Begin an interval, with `tokens` and `waited` seconds for data behind it."""
+        self.began, self.tokens, self.waited = time.monotonic(), tokens, waited
 
-    def figures(self, tokens: int) -> dict[str, float]:
-        """Speed since `start`; the share of the peak (MFU) where one was measured."""
-        speed = (tokens - self.tokens) / (time.monotonic() - self.began)
+    def figures(self, tokens: int, waited: float) -> dict[str, float]:
+        """Speed since `start`, the share of the peak (MFU) where one was measured, that of waiting for data."""
+        seconds = time.monotonic() - self.began
+        speed = (tokens - self.tokens) / seconds
         share = {} if self.peak is None else {"model_flops_utilisation": speed * self.per_token / self.peak}
-        return {"tokens_per_second": speed, **share}
+        return {"tokens_per_second": speed, **share, "data_wait_share": (waited - self.waited) / seconds}

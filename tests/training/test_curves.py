@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stages.training.curves import Averages, write_curves
+from stages.training.curves import Averages, spikes, write_curves
 
 
 def test_averages_weigh_losses_by_what_they_sum_over():
@@ -27,3 +27,13 @@ def test_the_first_step_that_is_no_number_is_known(loss, norm):
 def test_counts_stay_whole_and_figures_have_six_digits(tmp_path):
     write_curves(tmp_path / "curves.csv", [{"step": 10, "tokens": 12_345_678, "loss": 2 / 3}])
     assert (tmp_path / "curves.csv").read_text() == "step,tokens,loss\n10,12345678,0.666667\n"
+
+
+def test_a_spike_stands_far_above_what_came_before_it():
+    falling = [3.0 - 0.01 * step for step in range(60)]
+    assert spikes(falling) == 0
+    falling[30] += 2.0
+    falling[50] += 0.1
+    assert spikes(falling) == 1
+    assert spikes([1.0] * 5 + [9.0]) == 0
+    assert spikes([]) == 0

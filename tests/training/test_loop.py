@@ -160,7 +160,7 @@ def test_rows_come_every_few_steps_with_the_newest_validation(tiny_model, rows, 
     assert validations[0] == result.first["validation_loss"] == 1.0
     assert validations[1] == validations[2] != validations[0]
     assert result.kept == {"step": 20, "validation_loss": validations[-1]}
-    assert result.figures() == {"validation_loss": round(validations[-1], 6)}
+    assert result.figures() == {"validation_loss": round(validations[-1], 6), "loss_spikes": 0}
     assert result.rows[-1]["loss"] < result.rows[0]["loss"]
 
 
@@ -184,6 +184,8 @@ def test_a_logger_gets_the_rows_and_the_speed(tiny_model, rows, tmp_path):
         assert point.items() >= row.items()
         assert point["tokens_per_second"] > 0
         assert point["model_flops_utilisation"] > 0
+        assert 0 < point["data_wait_share"] < 1
+        assert point["peak_memory_mebibytes"] > 10
 
 
 def test_tracking_changes_no_weight(tiny_model, rows, tmp_path):

@@ -18,5 +18,5 @@ def test_speed_is_tokens_over_seconds(tiny_model, monkeypatch):
     clock = iter([100.0, 104.0])
     monkeypatch.setattr("stages.training.throughput.time.monotonic", lambda: next(clock))
     throughput = Throughput(tiny_model(), measure_peak=False)
-    throughput.start(1000)
-    assert throughput.figures(1800) == {"tokens_per_second": 200.0}
+    throughput.start(1000, waited=7.0)
+    assert throughput.figures(1800, waited=8.0) == {"tokens_per_second": 200.0, "data_wait_share": 0.25}

@@ -30,7 +30,10 @@ OUT_OF_RESOURCES_TEXT = re.compile(
 RUST_ERROR = re.compile(r"\(os error (\d+)\)")
 """How safetensors and tokenizers state the number of a system's error, in the text alone."""
 REMEDIES = {
-    ExitCode.RESOURCES: ("out of memory or disk", "Free some, or choose smaller values in params.yaml."),
+    ExitCode.RESOURCES: (
+        "out of memory or disk",
+        "Free some, or choose smaller values in params.yaml: micro_batch_rows first, where a model is trained.",
+    ),
     ExitCode.CONFIGURATION: ("not permitted", "Make the path yours, or choose another."),
 }
 STATES = {0: "ran", ExitCode.WAITING_FOR_PEOPLE: "waiting", ExitCode.INTERRUPTED: "interrupted"}

@@ -19,19 +19,27 @@ IGNORED = -1
 ChunkGradients = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
-def chunk_gradients(hidden: Tensor, weight: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def chunk_gradients(
+    hidden: Tensor, weight: Tensor, targets: Tensor, z_loss: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor]:
     """The summed cross-entropy of a chunk, and its gradients by `hidden` [N, width] and `weight` [vocabulary, width].
 
     The gradient by a row of scores is its softmax less the target's one-hot vector. Rows with target `IGNORED` add
-    nothing. Products are taken in the type of `hidden` and `weight`; the loss and the gradients are fp32.
+    nothing. Products are taken in the type of `hidden` and `weight`; the loss and the gradients are fp32. A row's loss
+    grows by `z_loss` times the squared logarithm of its softmax's denominator, which keeps that near 0 (Chowdhery et
+    al. 2022, https://arxiv.org/abs/2204.02311, section 5).
     """
     scores = (hidden @ weight.T).float()
     counted = (targets != IGNORED)[:, None]
     index = targets.clamp(min=0)[:, None]
     totals = scores.logsumexp(-1, keepdim=True)
-    loss = torch.where(counted, totals - scores.gather(1, index), 0.0).sum()
+    losses = totals - scores.gather(1, index)
+    softmax = (scores - totals).exp()
+    if z_loss:
+        losses, softmax = losses + z_loss * totals.square(), softmax * (1 + 2 * z_loss * totals)
+    loss = torch.where(counted, losses, 0.0).sum()
     vocabulary = torch.arange(scores.shape[1], device=scores.device)
-    by_scores = torch.where(counted, (scores - totals).exp() - (vocabulary == index).float(), 0.0).to(hidden.dtype)
+    by_scores = torch.where(counted, softmax - (vocabulary == index).float(), 0.0).to(hidden.dtype)
     return loss, (by_scores @ weight).float(), (by_scores.T @ hidden).float()
 
 

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from stages.training.batches import LanguageBatch, all_batches
 from stages.training.objectives import IGNORED, chunk_gradients, next_token_loss
 
 
-def plain_loss(model: Transformer, batch: LanguageBatch) -> torch.Tensor:
+def plain_loss(model: Transformer, batch: LanguageBatch, z_loss: float) -> torch.Tensor:
     """The definition: all scores at once, and autograd."""
-    logits = model.logits(model(batch.tokens, batch.segments)).flatten(0, 1)
-    return F.cross_entropy(logits[batch.positions], batch.targets, reduction="sum")
+    logits = model.logits(model(batch.tokens, batch.segments)).flatten(0, 1)[batch.positions]
+    z = z_loss * logits.logsumexp(-1).square().sum()
+    return F.cross_entropy(logits, batch.targets, reduction="sum") + z
 
 
 def test_a_chunk_worked_out_by_hand():
@@ -27,13 +29,14 @@ def test_a_chunk_worked_out_by_hand():
     assert by_weight.flatten().tolist() == pytest.approx([-0.75, 0.75])
 
 
+@pytest.mark.parametrize("z_loss", [0.0, 0.01])
 @pytest.mark.parametrize("chunk", [4, 64])
-def test_loss_and_gradients_are_those_of_the_definition(tiny_model, rows, monkeypatch, chunk):
+def test_loss_and_gradients_are_those_of_the_definition(tiny_model, rows, monkeypatch, chunk, z_loss):
     monkeypatch.setattr(objectives, "CHUNK", chunk)
     (batch,) = all_batches(rows, np.arange(4), 4)
     chunked, plain = tiny_model(), tiny_model()
-    loss = next_token_loss(chunked, batch)
-    expected = plain_loss(plain, batch)
+    loss = next_token_loss(chunked, batch, partial(chunk_gradients, z_loss=z_loss))
+    expected = plain_loss(plain, batch, z_loss)
     (loss / 7).backward()
     (expected / 7).backward()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)

@@ -17,6 +17,21 @@ from stages.text.records import write_records
 from stages.text.shards import write_rows
 from stages.text.tokenizer import Tokenizer
 
+HARD_TEXTS = (
+    "",
+    " ",
+    "\r\n\t  \u00a0\u2003end",
+    "The answer is 1234567, isn't it?",
+    "e\u0301 \U0001f469\u200d\U0001f467 \u0645\u0631\u062d\u0628\u0627 \u4f60\u597d \x00\x07\ufeff\ufffd\U0010ffff",
+    "<|user|>a<|end|> <|bos|>",
+    # Longer than what is remembered, than a key spells out, and than a line: by heap, by hash and by bytes.
+    "the" * 30,
+    "flowflow flowfloww",
+    "y" * 70_000,
+    "ab" * 4000 + " " * 999 + "\n" * 99,
+)
+"""What tokenizers stumble over."""
+
 
 def small_config(vocabulary_size: int, **changes: Any) -> ModelConfig:
     content = {

@@ -12,26 +12,13 @@ from stages.text.stretches import splitting
 from stages.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from stages.text.vocabulary import learn, save
 from tests.conftest import SENTENCES
+from tests.specimens import HARD_TEXTS
 
 GPT4_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 """That of `cl100k_base`, as Llama 3 spells it."""
-
-HARD_TEXTS = (
-    "",
-    " ",
-    "\r\n\t  \u00a0\u2003end",
-    "The answer is 1234567, isn't it?",
-    "e\u0301 \U0001f469\u200d\U0001f467 \u0645\u0631\u062d\u0628\u0627 \u4f60\u597d \x00\x07\ufeff\ufffd\U0010ffff",
-    "<|user|>a<|end|> <|bos|>",
-    # Longer than what is remembered, than a key spells out, and than a line: by heap, by hash and by bytes.
-    "the" * 30,
-    "flowflow flowfloww",
-    "y" * 70_000,
-    "ab" * 4000 + " " * 999 + "\n" * 99,
-)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
-"""Write the final model as a folder that transformers opens without our code, and prove that it is the same model."""
+"""Write the final model as a folder that transformers and llama.cpp open without our code, the same model in both."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.model.checkpoint import load_model
 from stages.model.export import SamplingDefaults, write_export
+from stages.model.gguf import GGUF_FILE, UnknownToLlamaCppError, write_gguf
 from stages.model.transformer import Transformer
 from stages.parameters import Metrics, Section
 from stages.reporting.model_card import Evidence, model_card
@@ -104,6 +106,16 @@ def check_logits(exported: Path, model: Transformer, rows: Sequence[Sequence[int
     return float(f"{difference:.3g}")
 
 
+def write_for_llama_cpp(exported: Path, name: str) -> bool:
+    """Whether the folder got a GGUF too; a line says why not."""
+    try:
+        write_gguf(exported, exported / GGUF_FILE, name)
+    except UnknownToLlamaCppError as error:
+        print(f"NO GGUF: {error}.", file=sys.stderr)
+        return False
+    return True
+
+
 def run(
     params: Params,
     model: Path,
@@ -115,7 +127,7 @@ def run(
     agreement: Path,
     output: Path,
 ) -> Metrics:
-    """Write the folder, open it with transformers, compare, and write the model card."""
+    """Write the folder, open it with transformers, compare, and write the GGUF and the model card."""
     target = output / "model"
     write_export(model, target, CHAT_TEMPLATE, params.sampling)
     tokenizer, network = Tokenizer.load(model / "tokenizer"), load_model(model)
@@ -123,6 +135,7 @@ def run(
     check_chat_template(target, chosen, tokenizer)
     rows = [render_prompt(prompt.messages, tokenizer)[: network.config.context_length] for prompt in chosen]
     difference = check_logits(target, network, rows, params.max_logit_difference)
+    has_gguf = write_for_llama_cpp(target, params.name)
     weights = sum(parameter.numel() for parameter in network.parameters())
     sources = {
         "config": target / "config.json",
@@ -133,12 +146,13 @@ def run(
         "agreement": agreement,
     }
     documents = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in sources.items()}
-    evidence = Evidence(**documents, largest_logit_difference=difference, parameters=weights)
+    evidence = Evidence(**documents, largest_logit_difference=difference, parameters=weights, has_gguf=has_gguf)
     (target / "README.md").write_text(model_card(evidence, params.name, params.licence), encoding="utf-8")
     return {
         "parameters": weights,
         "prompts_checked": len(chosen),
         "largest_logit_difference": difference,
+        "gguf": int(has_gguf),
         "megabytes": round(sum(path.stat().st_size for path in target.iterdir()) / 1e6, 3),
     }
 

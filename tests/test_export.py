@@ -7,8 +7,12 @@ from stages.errors import ExitCode, StageError
 from stages.export import Params, comparable, logit_difference, run
 from stages.hashing import folder_hash
 from stages.model.checkpoint import load_model
+from stages.model.gguf import QWEN2
+from stages.text.conversations import render_prompt
 from stages.text.records import write_records
+from stages.text.tokenizer import Tokenizer
 from tests import results
+from tests.llama_cpp import opened
 from tests.specimens import prompt
 
 PROMPTS = [prompt("a", "What is the answer?"), prompt("b", "Where does the river rise?"), prompt("c", "Say <|end|>.")]
@@ -98,3 +102,28 @@ def test_equal_inputs_give_an_equal_folder(folder):
     first = folder_hash(folder / "export")
     export(folder, params())
     assert folder_hash(folder / "export") == first
+
+
+def test_llama_cpp_opens_what_was_exported_and_answers_as_the_model_does(folder, capsys):
+    path = folder / "model" / "tokenizer" / "tokenizer.json"
+    saved = json.loads(path.read_text())
+    saved["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = QWEN2
+    path.write_text(json.dumps(saved))
+    assert export(folder, params())["gguf"] == 1
+    assert "NO GGUF" not in capsys.readouterr().err
+    exported, model = folder / "export" / "model", load_model(folder / "model")
+    assert "llama-cli -m data/export/model/model.gguf" in (exported / "README.md").read_text()
+    ids = render_prompt(PROMPTS[0].messages, Tokenizer.load(exported))
+    with opened(exported / "model.gguf") as llama_cpp:
+        found = llama_cpp.post("/completion", prompt=ids, n_predict=1, temperature=0, n_probs=5)
+    likely = model.logits(model(torch.tensor([ids])))[0, -1].log_softmax(-1)
+    top = {token["id"]: token["logprob"] for token in found["completion_probabilities"][0]["top_logprobs"]}
+    assert top == {index: pytest.approx(likely[index].item(), abs=1e-4) for index in top}
+
+
+def test_a_split_pattern_that_llama_cpp_does_not_know_is_said_and_costs_the_gguf_alone(folder, capsys):
+    assert export(folder, params())["gguf"] == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "GGUF" in line]
+    assert line.startswith("NO GGUF: llama.cpp does not know the tokenizer's split pattern")
+    assert not (folder / "export" / "model" / "model.gguf").exists()
+    assert "gguf" not in (folder / "export" / "model" / "README.md").read_text()

@@ -27,6 +27,8 @@ class Evidence:
     largest_logit_difference: float
     parameters: int
     """Weights of the model, tied ones counted once."""
+    has_gguf: bool
+    """Whether the folder holds a file for llama.cpp."""
 
 
 def markdown_cell(text: object) -> str:
@@ -89,6 +91,7 @@ def model_card(evidence: Evidence, name: str, licence: str) -> str:
             licence=licence,
             config=evidence.config,
             parameters=evidence.parameters,
+            has_gguf=evidence.has_gguf,
             sources=evidence.collected["sources"],
             train=evidence.encoded["folders"]["train"],
             domain=evidence.encoded["folders"]["domain/train"],

@@ -2,7 +2,7 @@ from stages.reporting.model_card import Evidence, markdown_cell, model_card
 from tests import results
 
 
-def card(simulated_share: float = 1.0) -> str:
+def card(simulated_share: float = 1.0, has_gguf: bool = True) -> str:
     evidence = Evidence(
         config={"max_position_embeddings": 48},
         collected=results.collected(),
@@ -12,12 +12,18 @@ def card(simulated_share: float = 1.0) -> str:
         agreement=results.agreement(simulated_share),
         largest_logit_difference=2e-6,
         parameters=1_234_567,
+        has_gguf=has_gguf,
     )
     return model_card(evidence, "Test model", "apache-2.0")
 
 
 def test_the_card_begins_with_the_metadata_of_the_hub():
     assert card().startswith("---\nlanguage: en\nlicense: apache-2.0\nlibrary_name: transformers\n")
+
+
+def test_the_card_names_the_file_for_llama_cpp_only_where_there_is_one():
+    assert "`llama-cli -m data/export/model/model.gguf`" in card()
+    assert "gguf" not in card(has_gguf=False)
 
 
 def test_rankings_by_people_raise_no_warning():

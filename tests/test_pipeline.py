@@ -12,7 +12,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from flows.graph import read_graph
 from flows.server import PrefectServer
 from stages.model.checkpoint import load_model
+from stages.text.conversations import render_prompt
+from stages.text.demonstrations import Message
+from stages.text.tokenizer import Tokenizer
 from tests.conftest import TinyRuns
+from tests.llama_cpp import opened
 from tests.projects import Project, Server
 
 
@@ -125,6 +129,20 @@ def test_the_export_opens_in_transformers_with_equal_logits(project: Project) ->
     ours = load_model(project.folder / "data/ppo/model")
     with torch.no_grad():
         torch.testing.assert_close(theirs(tokens).logits, ours.logits(ours(tokens, None)), atol=1e-4, rtol=1e-4)
+
+
+def test_the_export_opens_in_llama_cpp_with_equal_ids_and_the_same_answer(project: Project) -> None:
+    folder = project.folder / "data/export/model"
+    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = Tokenizer.load(folder)
+    prompt = render_prompt([Message(role="user", content="What is a click?")], tokenizer)
+    expected = theirs.generate(torch.tensor([prompt]), max_new_tokens=16, do_sample=False)[0, len(prompt) :]
+    with opened(folder / "model.gguf") as llama_cpp:
+        for path in ("README.md", "dvc.lock", "tests/specimens.py"):
+            text = (project.folder / path).read_text()
+            assert llama_cpp.ids(text) == tokenizer.encode(text)
+        answer = llama_cpp.post("/completion", prompt=prompt, n_predict=16, temperature=0, return_tokens=True)
+    assert answer["tokens"] == expected.tolist()
 
 
 def test_a_second_run_does_nothing(server: Server, project: Project) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 from stages.cluster.rank import rank
+from stages.cluster.settings import read_data_settings, read_launch_settings
 from stages.errors import ExitCode, StageError
 from stages.execution import inputs
 from stages.execution.lock import take_lock
@@ -37,7 +38,7 @@ CLUSTER = Path("cluster.yaml")
 RECORD = Path("dvc.lock")
 TRACKING_RECORD = "tracking.json"
 NOT_ARTIFACTS = {"lock", "status.json", "timings.json", TRACKING_RECORD}
-NOT_OPTIONS = {"params", "checkpoints", "attributes", "engine", "logger", "ranks"}
+NOT_OPTIONS = {"params", "checkpoints", "attributes", "engine", "launch", "logger"}
 
 
 def parameters_class(run: Run) -> type[Section]:
@@ -178,13 +179,6 @@ class Tracking(AbstractContextManager["Tracking"]):
             self.finish(status(code_of(error), "").state, {}, {})
 
 
-def ranks() -> int:
-    """How many processes train together."""
-    from stages.cluster.settings import read_training_settings
-
-    return read_training_settings(CLUSTER).processes
-
-
 def follow(name: str, run: Run, paths: dict[str, Path]) -> int:
     """Run a stage as one of the ranks that its first has started, which exits when it has done its part; the code.
 
@@ -194,7 +188,7 @@ def follow(name: str, run: Run, paths: dict[str, Path]) -> int:
         call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths, None)
         seed_process(getattr(call.params, "seed", 0))
         checkpoints = call.checkpoints / call.fingerprint()
-        run(params=call.params, **paths, checkpoints=checkpoints, logger=None, ranks=ranks())
+        run(params=call.params, **paths, checkpoints=checkpoints, logger=None, launch=read_launch_settings(CLUSTER))
     except SystemExit:
         return 0
     except BaseException as error:
@@ -215,11 +209,10 @@ def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracki
         extra["logger"] = tracking.logger()
     if "engine" in call.takes:
         from stages.cluster.engines import engine_of
-        from stages.cluster.settings import read_data_settings
 
         extra["engine"] = engine_of(read_data_settings(CLUSTER))
-    if "ranks" in call.takes:
-        extra["ranks"] = ranks()
+    if "launch" in call.takes:
+        extra["launch"] = read_launch_settings(CLUSTER)
     seed_process(getattr(call.params, "seed", 0))
     outputs = inputs.declared(call.name, PIPELINE, "outs", "metrics")
     with whole_outputs(call.output, outputs) as folder:

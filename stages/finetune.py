@@ -6,6 +6,7 @@ from pathlib import Path
 from lightning.pytorch.loggers import Logger
 from pydantic import Field
 
+from stages.cluster.settings import ALONE, LaunchSettings
 from stages.command import command
 from stages.model.checkpoint import load_model
 from stages.parameters import Metrics
@@ -43,7 +44,7 @@ def run(
     output: Path,
     checkpoints: Path,
     logger: Logger | None,
-    ranks: int = 1,
+    launch: LaunchSettings = ALONE,
 ) -> Metrics:
     """Train on `train`, and watch the validation loss of the domain and of general text side by side."""
     network, vocabulary = load_model(model), Tokenizer.load(model / "tokenizer")
@@ -60,7 +61,7 @@ def run(
     recipe = language.language_recipe(network, batches, steps, params.learning_rate, params)
     plan = language.plan_of("finetune", recipe, params, choose_by=None)
     result = language.train_language_model(
-        network, batches, held_out, plan, recipe.acceleration, checkpoints, logger, ranks
+        network, batches, held_out, plan, recipe.acceleration, checkpoints, logger, launch
     )
     inputs = {
         "model": model,

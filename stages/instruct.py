@@ -7,6 +7,7 @@ from pathlib import Path
 from lightning.pytorch.loggers import Logger
 from pydantic import Field
 
+from stages.cluster.settings import ALONE, LaunchSettings
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.model.checkpoint import load_model
@@ -43,7 +44,7 @@ def run(
     output: Path,
     checkpoints: Path,
     logger: Logger | None,
-    ranks: int = 1,
+    launch: LaunchSettings = ALONE,
 ) -> Metrics:
     """Train on demonstrations of split train; measure on those of split validation, whose wordings are others."""
     network, tokenizer = load_model(model), Tokenizer.load(model / "tokenizer")
@@ -66,7 +67,7 @@ def run(
     recipe = language.language_recipe(network, batches, steps, params.learning_rate, params)
     plan = language.plan_of("instruct", recipe, params, choose_by=None)
     result = language.train_language_model(
-        network, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, ranks
+        network, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, launch
     )
     inputs = {"model": model, "demonstrations": demonstrations}
     language.save_training(output, network, model / "tokenizer", result, params, recipe, inputs)

@@ -7,6 +7,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from pydantic import Field
 
+from stages.cluster.settings import ALONE, LaunchSettings
 from stages.command import command
 from stages.model.published import edges, load_published, with_vocabulary
 from stages.model.transformer import ModelConfig, Transformer
@@ -66,7 +67,7 @@ def run(
     output: Path,
     checkpoints: Path,
     logger: Logger | None,
-    ranks: int = 1,
+    launch: LaunchSettings = ALONE,
 ) -> Metrics:
     """Train on the rows of `train`, once or more often, and measure on those of `validation`."""
     rows, vocabulary = language.token_rows(train), Tokenizer.load(tokenizer)
@@ -86,7 +87,7 @@ def run(
     recipe = language.language_recipe(model, batches, steps, rate, params)
     plan = language.plan_of("pretrain", recipe, params, choose_by=None)
     result = language.train_language_model(
-        model, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, ranks
+        model, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, launch
     )
     language.save_training(output, model, tokenizer, result, params, recipe, inputs)
     return {

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from pydantic import Field
 
+from stages.cluster.settings import ALONE, LaunchSettings
 from stages.command import command
 from stages.errors import ExitCode, StageError
 from stages.model.checkpoint import load_model
@@ -99,7 +100,7 @@ def run(
     output: Path,
     checkpoints: Path,
     logger: Logger | None,
-    ranks: int = 1,
+    launch: LaunchSettings = ALONE,
 ) -> Metrics:
     """Train on prompts of split rank, choose the weights on split validation, report on split test."""
     tokenizer, records = Tokenizer.load(model / "tokenizer"), read_records(preferences, Preference)
@@ -132,7 +133,7 @@ def run(
         language.plan_of("train_reward", recipe, params, choose_by="validation_loss"),
         checkpoints,
         logger,
-        ranks,
+        launch,
     )
     network.normalise(all_outputs(network, prepared["validation"].in_order()))
     rewards = all_outputs(network, prepared["test"].in_order())[:, 0].numpy()

@@ -38,6 +38,7 @@ NO_DEPENDENCIES = (
     "stages/lean_imports.py",
     "stages/progress.py",
     "stages/tracking/",
+    "stages/training/launch.py",
 )
 
 

@@ -6,8 +6,10 @@ from typing import Any, cast
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from stages.cluster.ending import note_requests
 from stages.progress import Progress, resident_memory
 from stages.training.module import Training
+from stages.training.ranks import require_same_step
 from stages.training.resumption import write_state
 from stages.training.throughput import Throughput
 
@@ -23,9 +25,12 @@ def peak_memory(device: torch.device) -> float:
 
 
 class Recorder(Callback):
-    """Adds rows to the curves and passes them to the logger; between rows it costs next to nothing."""
+    """Adds rows to the curves and passes them to the logger; between rows it costs next to nothing.
 
-    def __init__(self, progress: Progress) -> None:
+    Without a progress line, which the first rank alone has, it does no more than to validate sharded weights with all.
+    """
+
+    def __init__(self, progress: Progress | None) -> None:
         self.progress = progress
 
     def on_train_start(self, trainer: Trainer, training: Training) -> None:  # type: ignore[override]
@@ -42,36 +47,61 @@ class Recorder(Callback):
         validated = step % loop.validation_steps == 0 or step == training.plan.steps
         if validated or step % loop.log_steps == 0:
             speed = self.throughput.figures(progression.tokens, waited(trainer))
-            if validated:
+            if validated and (self.progress is not None or training.is_sharded):
                 training.run_validation()
-            row = training.add_row()
-            if trainer.logger is not None:
-                memory = {"peak_memory_mebibytes": peak_memory(training.device)}
-                trainer.logger.log_metrics(row | speed | memory, step)
-            self.progress.update(step, loss=row["loss"], learning_rate=row["learning_rate"], **speed)
+            if self.progress is not None:
+                self.note(trainer, training, self.progress, speed)
             self.throughput.start(progression.tokens, waited(trainer))
         training.is_whole = True
 
+    def note(self, trainer: Trainer, training: Training, progress: Progress, speed: dict[str, float]) -> None:
+        """Add a row to the curves, and pass it on."""
+        row, step = training.add_row(), training.progression.step
+        if trainer.logger is not None:
+            memory = {"peak_memory_mebibytes": peak_memory(training.device)}
+            trainer.logger.log_metrics(row | speed | memory, step)
+        progress.update(step, loss=row["loss"], learning_rate=row["learning_rate"], **speed)
+
 
 class Resumption(Callback):
-    """Writes states that `train_model` continues from."""
+    """Writes states that `train_model` continues from, and ends a run that is asked to.
+
+    One process ends wherever it is. Several end together, after a step before which any of them was asked.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def on_train_start(self, trainer: Trainer, training: Training) -> None:  # type: ignore[override]
+        """Of several ranks: see that they go on from the same state, and from here on note requests to end down."""
+        if trainer.world_size > 1:
+            require_same_step(training.progression.step, training.device)
+            note_requests()
+
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: Trainer, training: Training, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Write one every `checkpoint_steps`."""
+        """Write one every `checkpoint_steps`, and one at the end that a rank was asked for."""
         step = training.progression.step
-        if step % training.plan.loop.checkpoint_steps == 0:
-            write_state(self.folder, step, training.state())
+        if step % training.plan.loop.checkpoint_steps == 0 or training.is_ending:
+            self.write(trainer, training)
+        if training.is_ending:
+            raise KeyboardInterrupt
+
+    def write(self, trainer: Trainer, training: Training) -> None:
+        """Write the state, which all ranks put together if it is sharded, from the first."""
+        state = training.state() if training.is_sharded or trainer.is_global_zero else {}
+        if trainer.is_global_zero:
+            write_state(self.folder, training.progression.step, state)
 
     def on_exception(self, trainer: Trainer, training: LightningModule, exception: BaseException) -> None:
-        """Write one when the run is asked to end, unless the weights are just being changed or are none any more."""
-        asked = isinstance(exception, KeyboardInterrupt | SystemExit)
+        """Write one when the only process is asked to end, unless the weights are just being changed or none any more.
+
+        Several ranks have written theirs when they end.
+        """
+        asked = isinstance(exception, KeyboardInterrupt | SystemExit) and trainer.world_size == 1
         if not (asked and isinstance(training, Training) and training.is_whole):
             return
         progression = training.progression
         if progression.step and not progression.averages.unsound():
-            write_state(self.folder, progression.step, training.state())
+            self.write(trainer, training)

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 from pydantic import Field
 
+from stages.cluster.settings import LaunchSettings
 from stages.hashing import path_hash
 from stages.model.checkpoint import save_model
 from stages.model.scalar import ScalarModel
@@ -114,7 +115,7 @@ def train_language_model(
     acceleration: Acceleration,
     checkpoints: Path,
     logger: Logger | None,
-    ranks: int,
+    launch: LaunchSettings,
 ) -> Result:
     """Train `model` in place."""
     accelerate(model, acceleration)
@@ -124,7 +125,7 @@ def train_language_model(
         return {name: value for measured in held_out for name, value in measured(model).items()}
 
     return train_model(
-        model, batches, partial(next_token_loss, gradients=gradients), validate, plan, checkpoints, logger, ranks
+        model, batches, partial(next_token_loss, gradients=gradients), validate, plan, checkpoints, logger, launch
     )
 
 

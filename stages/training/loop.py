@@ -13,15 +13,18 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.strategies import DDPStrategy
+from torch import Tensor
 
 from stages.cluster.rank import rank
+from stages.cluster.settings import ALONE, LaunchSettings
 from stages.model.scalar import ScalarModel
 from stages.model.transformer import Transformer
 from stages.progress import Progress
 from stages.training.callbacks import Recorder, Resumption
 from stages.training.curves import Row, spikes
+from stages.training.launch import end_others, trainer_options
 from stages.training.module import Batches, Objective, Plan, Training, Validate
+from stages.training.ranks import lost_rank
 from stages.training.resumption import newest_state
 
 
@@ -63,35 +66,50 @@ class Steps:
         return self.steps - self.first
 
 
-def fit(training: Training, batches: Batches, checkpoints: Path, logger: Logger | None, ranks: int) -> None:
-    """Take the steps that are left; KeyboardInterrupt if asked to end, after a state was written.
+def fit(
+    training: Training, batches: Batches, checkpoints: Path, logger: Logger | None, launch: LaunchSettings
+) -> dict[str, Tensor]:
+    """Take the steps that are left; the weights after them.
 
-    Of several ranks, the first starts the others, which run the same command; only it returns.
+    KeyboardInterrupt if asked to end, after a state was written; ranks but the first exit then.
     """
     # One line of progress says more than Lightning's notes on devices and its tips.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (".*LeafSpec.*is deprecated", "The `srun` command is available"):
+        warnings.filterwarnings("ignore", message=message, module="lightning")
     plan, done = training.plan, training.progression.step
     is_first = rank() == 0
     with Progress(plan.title, total=plan.steps, unit="step", start=done) if is_first else nullcontext() as progress:
         trainer = Trainer(
-            accelerator="auto",
-            devices=ranks,
-            strategy=DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True) if ranks > 1 else "auto",
+            **trainer_options(launch),
             max_epochs=1,
             logger=logger or False,
-            callbacks=[Recorder(progress), Resumption(checkpoints)] if progress else [],
+            callbacks=[Recorder(progress), Resumption(checkpoints)],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             log_every_n_steps=1,  # Lightning's own interval, which nothing here uses; a longer one makes it warn
         )
-        try:
-            trainer.fit(training, Steps(batches.share(rank(), ranks), done, plan.steps))
-        except SystemExit as end:  # Lightning exits by itself, with code 1 after Ctrl-C and 0 after SIGTERM
-            raise KeyboardInterrupt from end
-    if not is_first:
-        sys.exit(0)
+        return take_steps(trainer, training, Steps(batches.share(rank(), launch.ranks), done, plan.steps))
+
+
+def take_steps(trainer: Trainer, training: Training, steps: Steps) -> dict[str, Tensor]:
+    """Let Lightning take the steps, and put its errors in terms of stages; the weights after them."""
+    try:
+        trainer.fit(training, steps)
+        return training.weights()
+    except SystemExit as end:  # Lightning exits by itself, with code 1 after Ctrl-C and 0 after SIGTERM
+        end_others(trainer)
+        if not trainer.is_global_zero:  # the first says how the stage has ended
+            sys.exit(0)
+        raise KeyboardInterrupt from end
+    except RuntimeError as error:
+        lost = lost_rank(error)
+        if lost is None:
+            raise
+        end_others(trainer)
+        raise lost from error
 
 
 def train_model(
@@ -102,14 +120,14 @@ def train_model(
     plan: Plan,
     checkpoints: Path,
     logger: Logger | None,
-    ranks: int = 1,
+    launch: LaunchSettings = ALONE,
 ) -> Result:
     """Train `model` in place by the plan; continues from the newest whole state in `checkpoints`.
 
     The result is the same, bit for bit on a processor, however often the run was interrupted; on another number of
     ranks it is so up to rounding. Ranks but the first do not return: they exit.
     """
-    torch.set_num_threads(max(torch.get_num_threads() // ranks, 1))
+    torch.set_num_threads(max(torch.get_num_threads() // launch.processes, 1))
     training = Training(model, objective, validate, plan, batches.names)
     state = newest_state(checkpoints)
     if state is None:
@@ -121,7 +139,12 @@ def train_model(
             for row in training.progression.rows:
                 logger.log_metrics(row, int(row["step"]))
     if training.progression.step < plan.steps:
-        fit(training, batches, checkpoints, logger, ranks)
+        weights = fit(training, batches, checkpoints, logger, launch)
+        if training.is_sharded and rank() == 0:
+            model.load_state_dict(weights)
+            training.model = model
+    if rank() > 0:
+        sys.exit(0)
     return kept(training)
 
 

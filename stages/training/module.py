@@ -9,18 +9,21 @@ from typing import Any, Protocol, cast
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 from pydantic import Field
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
+from stages.cluster.ending import is_asked_to_end
 from stages.errors import ExitCode, StageError
 from stages.model.scalar import ScalarModel
 from stages.model.transformer import Transformer
 from stages.parameters import Section
 from stages.training.curves import Averages, Row
 from stages.training.optimizer import OptimizerSettings, build_optimizers
-from stages.training.ranks import summed, summed_loss
+from stages.training.ranks import most, summed, summed_loss
 from stages.training.schedule import ScheduleSettings, learning_rate
+from stages.training.sharding import load_part, sharded_copy, whole, whole_state
 
 NAMED = 8
 """Of what a bad step read, so many are named."""
@@ -118,6 +121,20 @@ class Training(LightningModule):
         self.optimizer_list = build_optimizers(model, plan.optimizer)
         self.is_whole = True
         """False from the change of the weights until it is noted down: then no state may be written."""
+        self.is_sharded = False
+        """Whether this rank holds a part of the weights: then all take part in each use of them."""
+        self.is_ending = False
+        """Whether any of several ranks was asked to end before the last step."""
+
+    def configure_model(self) -> None:
+        """Take this rank's part of a copy of the weights and of the optimizers' states, if the strategy shards them."""
+        if not isinstance(self.trainer.strategy, ModelParallelStrategy):
+            return
+        self.model = sharded_copy(self.model, self.device_mesh["data_parallel"])  # type: ignore[index]
+        whole_optimizers, self.optimizer_list = self.optimizer_list, build_optimizers(self.model, self.plan.optimizer)
+        for optimizer, before in zip(self.optimizer_list, whole_optimizers, strict=True):
+            load_part(optimizer, before.state_dict())
+        self.is_sharded = True
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The optimizers, made early so that a state can be loaded into them before Lightning starts."""
@@ -132,11 +149,11 @@ class Training(LightningModule):
     def training_step(self, batch: list[MicroBatch], index: int) -> None:
         """Sum the micro-batches' gradients, divided by the weight of all of them on all ranks, and move once."""
         counts = [sum(micro.weight for micro in batch), sum(micro.real_tokens for micro in batch)]
-        weight, tokens = summed(counts, self.device)
+        weight, tokens, asked = summed([*counts, is_asked_to_end()], self.device)
         losses = []
-        for number, micro in enumerate(batch, start=1):
+        for number, micro in enumerate(self.in_step(batch), start=1):
             with self.alone() if number < len(batch) else nullcontext():
-                loss = self.objective(self.model, micro)
+                loss = self.objective(self.model, micro) * (number <= len(batch))
                 # Ranks are averaged, where the sum is wanted.
                 self.manual_backward(loss / weight * self.trainer.world_size)
             losses.append(loss.detach())
@@ -148,12 +165,26 @@ class Training(LightningModule):
                 group["lr"] = self.rate
             optimizer.step()
         self.model.zero_grad()
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         self.progression.averages.add(summed_loss(torch.stack(losses).sum()), weight, norm)
         self.progression.step += 1
         self.progression.tokens += tokens
+        self.is_ending = bool(asked)
+
+    def in_step(self, batch: list[MicroBatch]) -> list[MicroBatch]:
+        """The micro-batches, some of them again, which do not count, where all ranks are to have equally many.
+
+        So it is with sharded weights, which are gathered for each of them.
+        """
+        if not self.is_sharded:
+            return batch
+        return batch + batch[-1:] * (most(len(batch), self.device) - len(batch))
 
     def alone(self) -> AbstractContextManager[None]:
-        """Without a word to the other ranks: of a step's gradients, they hear the sum."""
+        """Without a word to the other ranks: of a step's gradients, they hear the sum.
+
+        Not with sharded weights, whose gradients would exist whole until then.
+        """
         strategy = self.trainer.strategy
         return strategy.block_backward_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
 
@@ -162,8 +193,14 @@ class Training(LightningModule):
         figures = self.validate(self.model)
         self.progression.validations.append({"step": self.progression.step, **figures})
         key = self.plan.choose_by
-        if key and figures[key] <= min(row[key] for row in self.progression.validations):
-            self.progression.best = copy.deepcopy(self.model.state_dict())
+        if key:
+            weights = self.weights()  # of all ranks, whatever each of them finds
+            if figures[key] <= min(row[key] for row in self.progression.validations):
+                self.progression.best = copy.deepcopy(weights)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The state dict of the model; see `sharding.whole`."""
+        return {name: whole(tensor) for name, tensor in self.model.state_dict().items()}
 
     def require_sound(self) -> None:
         """StageError that names what was read, if a loss or gradient since the last row was no number."""
@@ -207,8 +244,8 @@ class Training(LightningModule):
             "validations": progression.validations,
             "best": progression.best,
             "averages": vars(progression.averages),
-            "model": self.model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizer_list],
+            "model": self.weights(),
+            "optimizers": [whole_state(optimizer) for optimizer in self.optimizer_list],
             "random": torch.get_rng_state(),
         }
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from stages.model.transformer import Block
 from stages.parameters import Section
+from stages.training.sharding import gathered_rows, local_part, own_rows
 
 MOMENTUM = 0.95
 """Muon's memory of the gradient (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/)."""
@@ -64,7 +65,8 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum whose sum is made orthogonal before each step (Jordan et al. 2024), with decoupled weight decay.
 
-    A group holds matrices of one shape, which are worked on together.
+    A group holds matrices of one shape, which are worked on together. Of sharded ones a rank moves its rows; they are
+    made orthogonal whole, by every rank.
     """
 
     def __init__(self, matrices: Sequence[nn.Parameter], weight_decay: float) -> None:
@@ -77,15 +79,17 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Move every matrix; all of them need a gradient. The momentum is Nesterov's."""
         for group in self.param_groups:
-            matrices, rate = group["params"], group["lr"]
-            for one in matrices:
+            weights, rate = group["params"], group["lr"]
+            for one in weights:
                 if "momentum" not in self.state[one]:
                     self.state[one]["momentum"] = torch.zeros_like(one)
-            momenta = [self.state[one]["momentum"] for one in matrices]
-            gradients = torch.stack([one.grad for one in matrices])
+            matrices = [local_part(one) for one in weights]
+            momenta = [local_part(self.state[one]["momentum"]) for one in weights]
+            gradients = torch.stack([local_part(one.grad) for one in weights])
             torch._foreach_lerp_(momenta, list(gradients), 1 - MOMENTUM)
-            directions = orthogonalise(gradients.lerp(torch.stack(momenta), MOMENTUM))
-            size = UPDATE_SIZE * max(directions.shape[-2:]) ** 0.5
+            sums = gathered_rows(gradients.lerp(torch.stack(momenta), MOMENTUM), weights[0])
+            directions = own_rows(orthogonalise(sums), weights[0])
+            size = UPDATE_SIZE * max(weights[0].shape) ** 0.5
             torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
             torch._foreach_add_(matrices, list(directions), alpha=-rate * size)
 

@@ -5,19 +5,23 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from stages.cluster.rank import VARIABLE, rank
 from stages.errors import ExitCode, StageError
 from stages.training.batches import Mixture, Part
 from stages.training.comparisons import Comparison, Comparisons
-from tests.projects import Project, copy_of_this
+from tests.projects import ROOT, Project, copy_of_this
 from tests.specimens import write_tokens
+from tests.training.sharded_run import train
 
 CLOSE = 2e-3
 """Of a loss after 40 steps: sums are added in another order, and Muon's steps make the most of a last digit."""
@@ -42,10 +46,11 @@ def template(tmp_path_factory, tokenizer_folder, tokenizer) -> Project:
     return project
 
 
-def on(template: Project, processes: int) -> Project:
+def on(template: Project, processes: int, strategy: str = "ddp") -> Project:
     """The project as its last run left it, set to so many ranks."""
     cluster = template.folder / "cluster.yaml"
-    cluster.write_text(re.sub(r"(?<=training:\n  processes: )\d+", str(processes), cluster.read_text()))
+    text = re.sub(r"(training:(?:\n  .*)*?\n  processes: )\d+", rf"\g<1>{processes}", cluster.read_text())
+    cluster.write_text(re.sub(r"(?<=strategy: )\w+", strategy, text))
     return template
 
 
@@ -56,6 +61,20 @@ def trained(project: Project) -> tuple[list[dict[str, float]], dict]:
     with (project.folder / "data/pretrain/curves.csv").open() as file:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     return rows, load_file(project.folder / "data/pretrain/model/model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def alone(template: Project) -> list[dict[str, float]]:
+    """The curves of one process."""
+    return trained(on(template, 1))[0]
+
+
+def require_close(curve: list[dict[str, float]], other: list[dict[str, float]]) -> None:
+    """The same steps and tokens, and losses but for the rounding."""
+    for name in ("step", "tokens"):
+        assert [row[name] for row in curve] == [row[name] for row in other]
+    for name in ("loss", "gradient_norm", "validation_loss"):
+        assert [row[name] for row in curve] == pytest.approx([row[name] for row in other], rel=CLOSE)
 
 
 def same(one: dict, other: dict) -> bool:
@@ -73,50 +92,94 @@ def started(project: Project, step: str) -> subprocess.Popen[str]:
     return process
 
 
+def interrupted(project: Project, step: str, request: signal.Signals) -> None:
+    """A run that is asked to end after it has written its state after that step."""
+    process = started(project, step)
+    process.send_signal(request)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.INTERRUPTED, output
+
+
 def ranks_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The ranks that the first has started."""
     return [child for child in psutil.Process(process.pid).children() if "stages.pretrain" in " ".join(child.cmdline())]
 
 
 @pytest.mark.slow
-def test_two_ranks_have_the_curve_of_one_process_and_go_on_where_they_were_killed(template: Project) -> None:
-    alone, _ = trained(on(template, 1))
+def test_two_ranks_have_the_curve_of_one_process_and_go_on_where_they_were_killed(
+    template: Project, alone: list[dict[str, float]]
+) -> None:
     curve, weights = trained(on(template, 2))
-    assert [row["step"] for row in curve] == [row["step"] for row in alone]
-    assert [row["tokens"] for row in curve] == [row["tokens"] for row in alone]
-    for name in ("loss", "gradient_norm", "validation_loss"):
-        assert [row[name] for row in curve] == pytest.approx([row[name] for row in alone], rel=CLOSE)
-    # The first killed, the second killed, all asked to end: each time the others end too, and the same bits come out.
-    for strike in ("first", "second", "all"):
-        process = started(template, "00000010")
+    require_close(curve, alone)
+    # The first killed, the second killed, all asked to end: each time the others end too.
+    for step, strike, code in (
+        ("00000010", "first", -signal.SIGKILL),
+        ("00000020", "second", ExitCode.RESOURCES),
+        ("00000030", "all", ExitCode.INTERRUPTED),
+    ):
+        process = started(template, step)
         others = ranks_of(process)
         assert len(others) == 1
         if strike == "second":
             others[0].kill()
         else:
             os.kill(process.pid, signal.SIGKILL if strike == "first" else signal.SIGINT)
-        code = process.wait(120)
-        assert code != 0
-        assert (code == ExitCode.INTERRUPTED) == (strike == "all")
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == code, output
+        lost = re.findall("^pretrain: another rank was lost: .*run again.*$", output, re.M)
+        assert len(lost) == (strike == "second")
         psutil.wait_procs(others, timeout=120)
         assert not any(other.is_running() and other.status() != psutil.STATUS_ZOMBIE for other in others)
-        again, same_weights = trained(template)
-        assert again == curve
-        assert same(same_weights, weights)
+    again, same_weights = trained(template)
+    assert again == curve
+    assert same(same_weights, weights)
 
 
 @pytest.mark.slow
-def test_another_number_of_ranks_goes_on_at_the_right_token(template: Project) -> None:
-    whole, _ = trained(on(template, 1))
-    process = started(template, "00000020")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(120) == ExitCode.INTERRUPTED
-    rest, _ = trained(on(template, 3))
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_another_number_of_ranks_goes_on_at_the_right_token(
+    template: Project, alone: list[dict[str, float]], strategy: str
+) -> None:
+    interrupted(on(template, 1), "00000020", signal.SIGINT)
+    rest, _ = trained(on(template, 3, strategy))
     # What was done by one process is not done again: in those rows alone not a digit differs.
-    assert rest[:4] == whole[:4]
-    assert rest != whole
-    assert [row["tokens"] for row in rest] == [row["tokens"] for row in whole]
-    assert [row["loss"] for row in rest] == pytest.approx([row["loss"] for row in whole], rel=CLOSE)
+    assert rest[:4] == alone[:4]
+    assert rest != alone
+    require_close(rest, alone)
+
+
+@pytest.mark.slow
+def test_two_ranks_with_half_of_the_weights_each_have_the_curve_of_one_process(
+    template: Project, alone: list[dict[str, float]]
+) -> None:
+    """A tied embedding, Muon and the global norm among it; asked to end, they write one state of both halves."""
+    curve, weights = trained(on(template, 2, "fsdp"))
+    require_close(curve, alone)
+    interrupted(template, "00000010", signal.SIGTERM)
+    again, same_weights = trained(template)
+    assert again == curve
+    assert same(same_weights, weights)
+    interrupted(template, "00000010", signal.SIGINT)
+    rest, _ = trained(on(template, 1))
+    assert rest[:2] == curve[:2]
+    require_close(rest, alone)
+
+
+@pytest.mark.slow
+def test_sharded_ranks_without_a_row_of_some_weights_or_with_fewer_batches_keep_the_same_weights(
+    tmp_path: Path,
+) -> None:
+    """Three ranks for a head of two rows, and four prompts: the best weights are those of one process."""
+    model, result = train(tmp_path / "alone")
+    command = [sys.executable, "-m", "tests.training.sharded_run", "3", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False)
+    assert done.returncode == 0
+    sharded = torch.load(tmp_path / "result.pt", weights_only=True)
+    assert sharded["kept"] == pytest.approx(result.kept, rel=CLOSE)
+    assert result.kept["step"] > 0
+    require_close(sharded["rows"], result.rows)
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(sharded["weights"][name], tensor, rtol=CLOSE, atol=1e-4)
 
 
 def test_parts_are_shared_so_that_no_rank_is_left_without(rows) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import inspect
 import os
-import resource
 import shutil
 import signal
 import sys
@@ -11,21 +10,19 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
-
-from stages.cluster.rank import rank
-from stages.cluster.settings import read_data_settings, read_launch_settings
+from stages.cluster.rank import launcher, rank
+from stages.cluster.settings import ALONE, LaunchSettings, read_data_settings, read_launch_settings
 from stages.errors import ExitCode, StageError
 from stages.execution import inputs
+from stages.execution.handover import hand_over
 from stages.execution.lock import take_lock
-from stages.execution.outcome import Status, code_of, status, status_of, write_json, write_status
+from stages.execution.outcome import Status, code_of, status, status_of, timings, write_json, write_status
 from stages.execution.outputs import whole_outputs
 from stages.parameters import Metrics, Section, read_section
 from stages.seeding import seed_process
@@ -130,6 +127,11 @@ class Call:
         """The names of the function's arguments."""
         return set(inspect.signature(self.run).parameters)
 
+    @cached_property
+    def launch(self) -> LaunchSettings:
+        """Who starts the processes that train together, if the stage trains."""
+        return read_launch_settings(CLUSTER) if "launch" in self.takes else ALONE
+
     def fingerprint(self) -> str:
         """That of parameters, inputs and code if the stage can be continued; otherwise none."""
         if "checkpoints" not in self.takes:
@@ -188,7 +190,7 @@ def follow(name: str, run: Run, paths: dict[str, Path]) -> int:
         call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths, None)
         seed_process(getattr(call.params, "seed", 0))
         checkpoints = call.checkpoints / call.fingerprint()
-        run(params=call.params, **paths, checkpoints=checkpoints, logger=None, launch=read_launch_settings(CLUSTER))
+        run(params=call.params, **paths, checkpoints=checkpoints, logger=None, launch=call.launch)
     except SystemExit:
         return 0
     except BaseException as error:
@@ -212,7 +214,7 @@ def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracki
 
         extra["engine"] = engine_of(read_data_settings(CLUSTER))
     if "launch" in call.takes:
-        extra["launch"] = read_launch_settings(CLUSTER)
+        extra["launch"] = call.launch
     seed_process(getattr(call.params, "seed", 0))
     outputs = inputs.declared(call.name, PIPELINE, "outs", "metrics")
     with whole_outputs(call.output, outputs) as folder:
@@ -223,37 +225,36 @@ def work(call: Call, before: inputs.Snapshot, fingerprint: str, tracking: Tracki
     return metrics
 
 
-def timings(began: float, work_seconds: float) -> dict[str, float | str]:
-    """When the work began, how long the process took to reach it, how long it took, and the peak memory."""
-    kibibytes = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return {
-        "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
-        "start_seconds": round(began - psutil.Process().create_time(), 2),
-        "work_seconds": round(work_seconds, 2),
-        "peak_memory_mebibytes": round(kibibytes / 1024, 1),
-    }
+def carry_out(call: Call) -> None:
+    """Run a stage here, tracked, and leave its metrics and timings beside its output."""
+    # A clock may be set back while a stage runs: only the second one measures.
+    began, ticks = time.time(), time.monotonic()
+    before, fingerprint = inputs.snapshot(call.dependencies), call.fingerprint()
+    with Tracking(call, fingerprint) as tracking:
+        metrics = work(call, before, fingerprint, tracking)
+        write_json(call.output / "metrics.json", metrics)
+        cost = timings(began, time.monotonic() - ticks)
+        write_json(call.output / "timings.json", cost)
+        tracking.finish("ran", metrics, cost)
+    # Once all is in place: a stage that is forced to run again is to work, not to resume what it has done.
+    shutil.rmtree(call.checkpoints, ignore_errors=True)
 
 
 def perform(name: str, run: Run, paths: dict[str, Path], resume_from: Path | None) -> Status:
-    """Run a stage alone and leave its metrics, timings and status beside its output."""
+    """Run a stage alone, here or on a cluster, and leave its status beside its output."""
     output = paths["output"]
     try:
-        take_lock(output / "lock")
+        if launcher() is None:  # for ranks, the process that has them started holds it
+            take_lock(output / "lock")
         (output / "status.json").unlink(missing_ok=True)
         call = Call(name, run, read_section(PARAMETERS, name, parameters_class(run)), paths, resume_from)
-        # A clock may be set back while a stage runs: only the second one measures.
-        began, ticks = time.time(), time.monotonic()
         inputs.require_readable(call.input_paths)
-        before, fingerprint = inputs.snapshot(call.dependencies), call.fingerprint()
-        with Tracking(call, fingerprint) as tracking:
-            metrics = work(call, before, fingerprint, tracking)
-            write_json(output / "metrics.json", metrics)
-            cost = timings(began, time.monotonic() - ticks)
-            write_json(output / "timings.json", cost)
-            tracking.finish("ran", metrics, cost)
-        # Once all is in place: a stage that is forced to run again is to work, not to resume what it has done.
-        shutil.rmtree(call.checkpoints, ignore_errors=True)
-        ended = status(0, "")
+        if launcher() is None and call.launch.launcher != "local":
+            inputs.open_checkpoints(call.checkpoints, call.fingerprint(), resume_from)  # before any rank looks there
+            ended = hand_over(name, paths, call.launch)
+        else:
+            carry_out(call)
+            ended = status(0, "")
     except BaseException as error:
         ended = status_of(error)
         print(f"{name}: {ended.message}", file=sys.stderr)

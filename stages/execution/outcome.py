@@ -5,12 +5,16 @@ import errno
 import json
 import os
 import re
+import resource
 import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from stages.errors import ExitCode, StageError
 
@@ -118,3 +122,20 @@ def write_status(folder: Path, ended: Status) -> None:
     """Write `status.json`; a full disk must not hide the error that is being reported."""
     with contextlib.suppress(OSError):
         write_json(folder / "status.json", asdict(ended))
+
+
+def read_status(folder: Path) -> Status | None:
+    """What a run has left in `status.json`; None if nothing."""
+    path = folder / "status.json"
+    return Status(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def timings(began: float, work_seconds: float) -> dict[str, float | str]:
+    """When the work began, how long the process took to reach it, how long it took, and the peak memory."""
+    kibibytes = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
+        "start_seconds": round(began - psutil.Process().create_time(), 2),
+        "work_seconds": round(work_seconds, 2),
+        "peak_memory_mebibytes": round(kibibytes / 1024, 1),
+    }

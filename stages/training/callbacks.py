@@ -1,5 +1,6 @@
 """What happens around the steps: figures noted down, progress shown, states written."""
 
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -86,7 +87,7 @@ class Resumption(Callback):
         if step % training.plan.loop.checkpoint_steps == 0 or training.is_ending:
             self.write(trainer, training)
         if training.is_ending:
-            raise KeyboardInterrupt
+            sys.exit()  # a KeyboardInterrupt needs a main thread in Lightning, which Ray's workers are not
 
     def write(self, trainer: Trainer, training: Training) -> None:
         """Write the state, which all ranks put together if it is sharded, from the first."""

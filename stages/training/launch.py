@@ -3,7 +3,7 @@
 from typing import Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment
+from lightning.pytorch.plugins.environments import ClusterEnvironment, LightningEnvironment, SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 
 from stages.cluster.settings import LaunchSettings
@@ -11,6 +11,8 @@ from stages.cluster.settings import LaunchSettings
 
 def environment_of(settings: LaunchSettings) -> ClusterEnvironment:
     """How a rank learns which one it is; named, for Lightning would guess from a shell inside of a job."""
+    if settings.launcher == "slurm":
+        return SLURMEnvironment(auto_requeue=False)  # it would write and queue by itself, where a job and we do
     return LightningEnvironment()
 
 

@@ -1,103 +1,24 @@
 """Several ranks on this machine, started by the stage's own command: the curve of one process, killed and gone on."""
 
-import csv
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import torch
-from safetensors.numpy import load_file
 
-from stages.cluster.rank import VARIABLE, rank
+from stages.cluster.rank import LAUNCHER, LOCAL, launcher, rank
 from stages.errors import ExitCode, StageError
 from stages.training.batches import Mixture, Part
 from stages.training.comparisons import Comparison, Comparisons
-from tests.projects import ROOT, Project, copy_of_this
-from tests.specimens import write_tokens
+from tests.projects import ROOT, Project
+from tests.training.pretraining import CLOSE, interrupted, on, require_close, same, started, trained
 from tests.training.sharded_run import train
-
-CLOSE = 2e-3
-"""Of a loss after 40 steps: sums are added in another order, and Muon's steps make the most of a last digit."""
-
-COMMAND = (
-    *("python", "-m", "stages.pretrain", "--train", "data/encode/train", "--validation", "data/encode/validation"),
-    *("--tokenizer", "data/train_tokenizer/tokenizer", "--weights", "data/weights.json", "--output", "data/pretrain"),
-)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory, tokenizer_folder, tokenizer) -> Project:
-    """The project with a few texts as tokens."""
-    project = copy_of_this(tmp_path_factory.mktemp("ranks") / "checkout")
-    texts = [f"{number} rivers rise and fall into the sea, {number * number} do not." for number in range(300)]
-    write_tokens(project.folder / "data/encode/train", texts[:250], 64, tokenizer)
-    write_tokens(project.folder / "data/encode/validation", texts[250:], 64, tokenizer)
-    target = project.folder / "data/train_tokenizer/tokenizer"
-    target.parent.mkdir(parents=True)
-    target.symlink_to(tokenizer_folder)
-    (project.folder / "data/weights.json").write_text("{}")
-    return project
-
-
-def on(template: Project, processes: int, strategy: str = "ddp") -> Project:
-    """The project as its last run left it, set to so many ranks."""
-    cluster = template.folder / "cluster.yaml"
-    text = re.sub(r"(training:(?:\n  .*)*?\n  processes: )\d+", rf"\g<1>{processes}", cluster.read_text())
-    cluster.write_text(re.sub(r"(?<=strategy: )\w+", strategy, text))
-    return template
-
-
-def trained(project: Project) -> tuple[list[dict[str, float]], dict]:
-    """The curves and the weights of a run that comes to its end."""
-    code, output = project.run(*COMMAND, HEADWATER_TRACKING="off")
-    assert code == 0, output
-    with (project.folder / "data/pretrain/curves.csv").open() as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    return rows, load_file(project.folder / "data/pretrain/model/model.safetensors")
-
-
-@pytest.fixture(scope="module")
-def alone(template: Project) -> list[dict[str, float]]:
-    """The curves of one process."""
-    return trained(on(template, 1))[0]
-
-
-def require_close(curve: list[dict[str, float]], other: list[dict[str, float]]) -> None:
-    """The same steps and tokens, and losses but for the rounding."""
-    for name in ("step", "tokens"):
-        assert [row[name] for row in curve] == [row[name] for row in other]
-    for name in ("loss", "gradient_norm", "validation_loss"):
-        assert [row[name] for row in curve] == pytest.approx([row[name] for row in other], rel=CLOSE)
-
-
-def same(one: dict, other: dict) -> bool:
-    return all((one[name] == other[name]).all() for name in one)
-
-
-def started(project: Project, step: str) -> subprocess.Popen[str]:
-    """A run that has written its state after that step."""
-    process = project.start(*COMMAND, HEADWATER_TRACKING="off")
-    deadline = time.monotonic() + 300
-    while not list((project.folder / "data/pretrain/checkpoints").glob(f"*/{step}.pt")):
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return process
-
-
-def interrupted(project: Project, step: str, request: signal.Signals) -> None:
-    """A run that is asked to end after it has written its state after that step."""
-    process = started(project, step)
-    process.send_signal(request)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == ExitCode.INTERRUPTED, output
 
 
 def ranks_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -206,7 +127,11 @@ def comparisons() -> Comparisons:
 
 
 def test_a_process_that_nobody_started_beside_another_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    assert rank() == 0
-    monkeypatch.setenv(VARIABLE, "3")
+    for name in (LAUNCHER, LOCAL):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_PROCID", "2")  # of a shell inside of a job that is not ours
+    assert (launcher(), rank()) == (None, 0)
+    monkeypatch.setenv(LOCAL, "3")
     assert rank() == 3
+    monkeypatch.setenv(LAUNCHER, "slurm")
+    assert (launcher(), rank()) == ("slurm", 2)

@@ -1,0 +1,31 @@
+"""A stage whose ranks run elsewhere: this process holds its lock, and waits for what they leave.
+
+DVC's process stays where it is. It takes the stage's lock, so that two never write, and has a cluster run the stage's
+own command once for each rank. There rank zero does what the one process of a machine does: it tracks, and it writes
+outputs, metrics, timings and status; the others write nothing. Meanwhile this process passes on what they print. It
+ends them when it is asked to end, and itself with the code that rank zero has left in status.json.
+"""
+
+import sys
+from pathlib import Path
+
+from stages.cluster.settings import LaunchSettings
+from stages.execution.outcome import Status, read_status
+
+
+def rank_command(stage: str, paths: dict[str, Path]) -> list[str]:
+    """The command of one rank: the stage's own."""
+    options = [word for name, path in paths.items() for word in (f"--{name.replace('_', '-')}", str(path))]
+    return [sys.executable, "-m", f"stages.{stage}", *options]
+
+
+def hand_over(stage: str, paths: dict[str, Path], settings: LaunchSettings) -> Status:
+    """Run the stage's ranks elsewhere; how it ended."""
+    from stages.cluster.slurm import run_job
+
+    output = paths["output"]
+    error = run_job(stage, rank_command(stage, paths), output, settings)
+    ended = read_status(output)
+    if ended is None:
+        raise error
+    return ended

@@ -251,7 +251,7 @@ def perform(name: str, run: Run, paths: dict[str, Path], resume_from: Path | Non
         inputs.require_readable(call.input_paths)
         if launcher() is None and call.launch.launcher != "local":
             inputs.open_checkpoints(call.checkpoints, call.fingerprint(), resume_from)  # before any rank looks there
-            ended = hand_over(name, paths, call.launch)
+            ended = hand_over(name, paths, call.launch, as_rank)
         else:
             carry_out(call)
             ended = status(0, "")
@@ -272,6 +272,12 @@ def importable(run: Run) -> Run:
     main = sys.modules["__main__"].__spec__
     is_spread = "engine" in inspect.signature(run).parameters
     return import_module(main.name).run if main and is_spread else run  # type: ignore[no-any-return]
+
+
+def as_rank(name: str, paths: dict[str, Path]) -> int:
+    """Run a stage in a process that a cluster has started as one of its ranks; the code."""
+    run = import_module(f"stages.{name}").run
+    return follow(name, run, paths) if rank() > 0 else perform(name, run, paths, None).code
 
 
 def command(name: str, run: Run) -> None:

@@ -40,23 +40,8 @@ class RayTasks:
 
     @classmethod
     def connect(cls, address: str | None) -> "RayTasks":
-        """Connect to a running cluster; StageError if none answers. One is never started."""
-        try:
-            if address:
-                require_answer(address)
-            ray.init(
-                address=address or "auto",
-                runtime_env={"env_vars": task_environment()},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise StageError(
-                ExitCode.CONFIGURATION,
-                "no Ray cluster answers",
-                f"data.address {address or 'auto'}: {' '.join(str(error).split())}",
-                "Start one with `ray start --head`, or set data.engine to local in cluster.yaml.",
-            ) from error
+        """The cores of a running cluster; StageError if none answers."""
+        connect(address, "data", {})
         return cls(int(ray.cluster_resources().get("CPU", 1)))
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Generator[tuple[int, Result], None, None]:
@@ -76,6 +61,26 @@ class RayTasks:
         finally:
             for unfinished in places:
                 ray.cancel(unfinished, force=True)
+
+
+def connect(address: str | None, setting: str, variables: dict[str, str]) -> None:
+    """Connect to a running cluster, for work with these variables; StageError if none answers. One is never started."""
+    try:
+        if address:
+            require_answer(address)
+        ray.init(
+            address=address or "auto",
+            runtime_env={"env_vars": task_environment() | variables},
+            log_to_driver=setting != "data",  # there are many tasks, and they say nothing
+            logging_level=logging.ERROR,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise StageError(
+            ExitCode.CONFIGURATION,
+            "no Ray cluster answers",
+            f"{setting}.address {address or 'auto'}: {' '.join(str(error).split())}",
+            "Start one with `ray start --head`, or choose local in cluster.yaml.",
+        ) from error
 
 
 def require_answer(address: str) -> None:

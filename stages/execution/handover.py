@@ -7,6 +7,8 @@ ends them when it is asked to end, and itself with the code that rank zero has l
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from stages.cluster.settings import LaunchSettings
@@ -19,12 +21,19 @@ def rank_command(stage: str, paths: dict[str, Path]) -> list[str]:
     return [sys.executable, "-m", f"stages.{stage}", *options]
 
 
-def hand_over(stage: str, paths: dict[str, Path], settings: LaunchSettings) -> Status:
-    """Run the stage's ranks elsewhere; how it ended."""
-    from stages.cluster.slurm import run_job
-
+def hand_over(
+    stage: str, paths: dict[str, Path], settings: LaunchSettings, rank: Callable[[str, dict[str, Path]], object]
+) -> Status:
+    """Run the stage's ranks elsewhere, each by its command, or by `rank` in a process that there is; how it ended."""
     output = paths["output"]
-    error = run_job(stage, rank_command(stage, paths), output, settings)
+    if settings.launcher == "slurm":
+        from stages.cluster.slurm import run_job
+
+        error = run_job(stage, rank_command(stage, paths), output, settings)
+    else:
+        from stages.cluster.ray_workers import run_workers  # most runs have no cluster, and Ray takes time to import
+
+        error = run_workers(stage, partial(rank, stage, paths), output, settings)
     ended = read_status(output)
     if ended is None:
         raise error

@@ -1,19 +1,15 @@
 """Shards on a real Ray cluster of one head and three nodes, one of which is killed in mid-run."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 import ray
+from ray.cluster_utils import Cluster
 
 from stages import clean, deduplicate
 from stages.cluster.engines import Engine, InProcess, engine_of
@@ -23,49 +19,19 @@ from stages.cluster.shards import map_shards
 from stages.errors import StageError
 from stages.parameters import read_section
 from stages.text.documents import DOCUMENT_SCHEMA, part, write_table
+from tests import ray_cluster
 from tests.cluster.shard_work import refuse, shards, spell, written
 
 pytestmark = pytest.mark.slow
 
-RAY = Path(sys.executable).with_name("ray")
 NODES = 3
-# Nodes that are gone are to be missed within seconds and not within tens of them.
-QUICK_TO_MISS = {"RAY_health_check_initial_delay_ms": "2000", "RAY_health_check_period_ms": "1000"}
-MORE = {"RAY_health_check_failure_threshold": "10", "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_AUTO_CONNECT": "0"}
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A running cluster: its address, and the process of each node but the head, ``raylet``."""
-
-    address: str
-    nodes: list[psutil.Process]
-
-
-def raylets() -> set[psutil.Process]:
-    """Every node's main process on this machine."""
-    return {one for one in psutil.process_iter(["name"]) if one.info["name"] == "raylet"}
-
-
-def start(*options: str) -> psutil.Process:
-    """Start a node of one core; its main process."""
-    before = raylets()
-    command = [str(RAY), "start", "--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats", *options]
-    done = subprocess.run(command, env=os.environ | QUICK_TO_MISS | MORE, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (node,) = raylets() - before
-    return node
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """One head and three nodes on this machine."""
-    address = "127.0.0.1:6399"
-    try:
-        start("--head", "--node-ip-address=127.0.0.1", "--port=6399", "--include-dashboard=false")
-        yield Cluster(address, [start(f"--address={address}") for _ in range(NODES)])
-    finally:
-        subprocess.run([str(RAY), "stop", "--force"], capture_output=True, check=False)
+    with ray_cluster.running(NODES) as started:
+        yield started
 
 
 @pytest.fixture
@@ -119,7 +85,7 @@ def test_a_node_killed_in_mid_run_costs_nothing_but_time(tmp_path: Path, cluster
     expected = written(map_shards("spell", partial(spell, 0), paths, tmp_path / "here", InProcess()))
     (tmp_path / "done").unlink()
     assert engine.cores == 1 + NODES
-    killing = threading.Timer(4, cluster.nodes[1].kill)
+    killing = threading.Timer(4, cluster.list_all_nodes()[2].kill_raylet)
     killing.start()
     folders = map_shards("spell", partial(spell, 1.5), paths, tmp_path / "there", engine)
     killing.join()

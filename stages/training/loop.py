@@ -156,5 +156,5 @@ def kept(training: Training) -> Result:
         chosen = validations[-1]
     else:
         chosen = min(validations, key=lambda row: (row[key], -row["step"]))
-        training.model.load_state_dict(progression.best)
+        training.load_learnt(progression.best)
     return Result(progression.rows, validations[0], chosen)

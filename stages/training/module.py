@@ -1,6 +1,5 @@
 """A run as Lightning sees it: model, objective, optimizer, and all the state that the next step depends on."""
 
-import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -194,13 +193,9 @@ class Training(LightningModule):
         self.progression.validations.append({"step": self.progression.step, **figures})
         key = self.plan.choose_by
         if key:
-            weights = self.weights()  # of all ranks, whatever each of them finds
+            weights = self.learnt()  # of all ranks, whatever each of them finds
             if figures[key] <= min(row[key] for row in self.progression.validations):
-                self.progression.best = copy.deepcopy(weights)
-
-    def weights(self) -> dict[str, Tensor]:
-        """The state dict of the model; see `sharding.whole`."""
-        return {name: whole(tensor) for name, tensor in self.model.state_dict().items()}
+                self.progression.best = {name: weight.clone() for name, weight in weights.items()}
 
     def require_sound(self) -> None:
         """StageError that names what was read, if a loss or gradient since the last row was no number."""
@@ -233,6 +228,14 @@ class Training(LightningModule):
         progression.averages.restart()
         return row
 
+    def learnt(self) -> dict[str, Tensor]:
+        """The weights that training moves, by name, see `sharding.whole`; all others are as the run's inputs have them."""
+        return {name: whole(one.detach()) for name, one in self.model.named_parameters() if one.requires_grad}
+
+    def load_learnt(self, weights: dict[str, Tensor]) -> None:
+        """Take back what `learnt` returned."""
+        self.model.load_state_dict(self.model.state_dict() | weights)
+
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on, as tensors and plain values; see `require_sound`."""
         self.require_sound()
@@ -244,7 +247,7 @@ class Training(LightningModule):
             "validations": progression.validations,
             "best": progression.best,
             "averages": vars(progression.averages),
-            "model": self.weights(),
+            "model": self.learnt(),
             "optimizers": [whole_state(optimizer) for optimizer in self.optimizer_list],
             "random": torch.get_rng_state(),
         }
@@ -255,7 +258,7 @@ class Training(LightningModule):
         vars(averages).update(state["averages"])
         taken = {name: state[name] for name in ("step", "tokens", "rows", "validations", "best")}
         self.progression = Progression(**taken, averages=averages)
-        self.model.load_state_dict(state["model"])
+        self.load_learnt(state["model"])
         for optimizer, saved in zip(self.optimizer_list, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         torch.set_rng_state(state["random"])

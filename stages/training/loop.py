@@ -98,7 +98,7 @@ def take_steps(trainer: Trainer, training: Training, steps: Steps) -> dict[str, 
     """Let Lightning take the steps, and put its errors in terms of stages; the weights after them."""
     try:
         trainer.fit(training, steps)
-        return training.weights()
+        return training.learnt()
     except SystemExit as end:  # Lightning exits by itself, with code 1 after Ctrl-C and 0 after SIGTERM
         end_others(trainer)
         if not trainer.is_global_zero:  # the first says how the stage has ended
@@ -141,8 +141,8 @@ def train_model(
     if training.progression.step < plan.steps:
         weights = fit(training, batches, checkpoints, logger, launch)
         if training.is_sharded and rank() == 0:
-            model.load_state_dict(weights)
             training.model = model
+            training.load_learnt(weights)
     if rank() > 0:
         sys.exit(0)
     return kept(training)

@@ -16,13 +16,14 @@ CHUNK = 512
 IGNORED = -1
 """Target of the positions that fill the last chunk up."""
 
-ChunkGradients = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+ChunkGradients = Callable[[Tensor, Tensor, Tensor, bool], tuple[Tensor, Tensor, Tensor | None]]
 
 
 def chunk_gradients(
-    hidden: Tensor, weight: Tensor, targets: Tensor, z_loss: float = 0.0
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The summed cross-entropy of a chunk, and its gradients by `hidden` [N, width] and `weight` [vocabulary, width].
+    hidden: Tensor, weight: Tensor, targets: Tensor, by_weight: bool, z_loss: float = 0.0
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The summed cross-entropy of a chunk, and its gradients by `hidden` [N, width] and `weight` [vocabulary, width],
+    the latter only if it is asked for.
 
     The gradient by a row of scores is its softmax less the target's one-hot vector. Rows with target `IGNORED` add
     nothing. Products are taken in the type of `hidden` and `weight`; the loss and the gradients are fp32. A row's loss
@@ -40,7 +41,7 @@ def chunk_gradients(
     loss = torch.where(counted, losses, 0.0).sum()
     vocabulary = torch.arange(scores.shape[1], device=scores.device)
     by_scores = torch.where(counted, softmax - (vocabulary == index).float(), 0.0).to(hidden.dtype)
-    return loss, (by_scores @ weight).float(), (by_scores.T @ hidden).float()
+    return loss, (by_scores @ weight).float(), (by_scores.T @ hidden).float() if by_weight else None
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
@@ -54,22 +55,24 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, gradients: ChunkGradients) -> Tensor:
         """Summed loss of `hidden` [N, width], N a multiple of the chunk, in the type of the products."""
         loss = torch.zeros((), device=hidden.device)
-        by_weight = torch.zeros_like(weight, dtype=torch.float32)
+        is_learnt = ctx.needs_input_grad[1]
+        by_weight = torch.zeros_like(weight, dtype=torch.float32) if is_learnt else None
         by_hidden = torch.empty_like(hidden)
         cast = weight.to(hidden.dtype)
         for start in range(0, len(hidden), CHUNK):
             rows = slice(start, start + CHUNK)
-            part, by_hidden[rows], by_part_of_weight = gradients(hidden[rows], cast, targets[rows])
+            part, by_hidden[rows], by_part = gradients(hidden[rows], cast, targets[rows], is_learnt)
             loss += part
-            by_weight += by_part_of_weight
+            if by_weight is not None and by_part is not None:
+                by_weight += by_part
         ctx.save_for_backward(by_hidden, by_weight)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        """The stored gradients, scaled."""
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        """The stored gradients, scaled; none by a weight that is frozen."""
         by_hidden, by_weight = ctx.saved_tensors
-        return by_hidden * outputs[0], by_weight * outputs[0], None, None
+        return by_hidden * outputs[0], None if by_weight is None else by_weight * outputs[0], None, None
 
 
 def next_token_loss(model: Transformer, batch: LanguageBatch, gradients: ChunkGradients = chunk_gradients) -> Tensor:

@@ -3,6 +3,7 @@
 import time
 
 import torch
+from torch import nn
 
 from stages.model.scalar import ScalarModel
 from stages.model.transformer import Transformer
@@ -10,20 +11,29 @@ from stages.model.transformer import Transformer
 OPERATIONS_PER_WEIGHT = 6
 """Floating-point operations per token and weight of a matrix: two forward, four backward (Kaplan et al. 2020, 2.1)."""
 
+OPERATIONS_PER_FROZEN_WEIGHT = 4
+"""Of these without the two for its own gradient."""
+
 PEAK_SIZE = 768
 PEAK_REPEATS = 5
 
 
-def matrix_weights(model: Transformer | ScalarModel) -> int:
-    """Weights that a token is multiplied by: all matrices, and an embedding only if it is the output projection too."""
+def matrices(model: Transformer | ScalarModel) -> list[nn.Parameter]:
+    """What a token is multiplied by: all matrices, and an embedding only if it is the output projection too."""
     projects = isinstance(model, Transformer) and model.config.tied
-    embedding = 0 if projects else model.config.vocabulary_size * model.config.width
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.ndim >= 2) - embedding
+    found = [(name, parameter) for name, parameter in model.named_parameters() if parameter.ndim >= 2]
+    return [parameter for name, parameter in found if projects or not name.endswith("embed_tokens.weight")]
+
+
+def matrix_weights(model: Transformer | ScalarModel) -> int:
+    """Weights that a token is multiplied by."""
+    return sum(matrix.numel() for matrix in matrices(model))
 
 
 def arithmetic(model: Transformer | ScalarModel, tokens: int) -> float:
     """Floating-point operations of training on `tokens`, attention's own products left out."""
-    return float(OPERATIONS_PER_WEIGHT * matrix_weights(model) * tokens)
+    per_weight = {True: OPERATIONS_PER_WEIGHT, False: OPERATIONS_PER_FROZEN_WEIGHT}
+    return float(sum(per_weight[matrix.requires_grad] * matrix.numel() for matrix in matrices(model)) * tokens)
 
 
 def measured_peak(dtype: torch.dtype) -> float:

@@ -23,7 +23,7 @@ def test_a_chunk_worked_out_by_hand():
     """Scores 0 and ln 3 are probabilities 1/4 and 3/4; the second row is filler."""
     hidden = torch.tensor([[1.0], [1.0]])
     weight = torch.tensor([[0.0], [math.log(3)]])
-    loss, by_hidden, by_weight = chunk_gradients(hidden, weight, torch.tensor([0, IGNORED]))
+    loss, by_hidden, by_weight = chunk_gradients(hidden, weight, torch.tensor([0, IGNORED]), by_weight=True)
     assert loss.item() == pytest.approx(math.log(4))
     assert by_hidden.flatten().tolist() == pytest.approx([0.75 * math.log(3), 0.0])
     assert by_weight.flatten().tolist() == pytest.approx([-0.75, 0.75])

@@ -14,6 +14,14 @@ def test_an_embedding_counts_where_it_is_the_output_projection(tiny_model):
     assert arithmetic(model, 10) == 60 * (blocks + 640)
 
 
+def test_a_frozen_weight_has_no_gradient_of_its_own(tiny_model):
+    """Of the six operations for a weight and token it takes four; the embedding is the output projection too."""
+    model = tiny_model()
+    model.requires_grad_(False)
+    model.model.layers[0].self_attn.q_proj.weight.requires_grad_(True)
+    assert arithmetic(model, 10) == 40 * matrix_weights(model) + 20 * 256
+
+
 def test_speed_is_tokens_over_seconds(tiny_model, monkeypatch):
     clock = iter([100.0, 104.0])
     monkeypatch.setattr("stages.training.throughput.time.monotonic", lambda: next(clock))

@@ -13,9 +13,10 @@ from stages.parameters import Metrics
 from stages.text.tokenizer import Tokenizer
 from stages.training import language
 from stages.training.batches import Mixture, Part
+from stages.training.lora import AdapterSettings, insert_adapter, save_and_merge
 
 
-class Params(language.LanguageSettings):
+class Params(language.LanguageSettings, AdapterSettings):
     """How long and how gently; lengths are in passes, because a domain is small."""
 
     passes: float = Field(gt=0)
@@ -48,6 +49,7 @@ def run(
 ) -> Metrics:
     """Train on `train`, and watch the validation loss of the domain and of general text side by side."""
     network, vocabulary = load_model(model), Tokenizer.load(model / "tokenizer")
+    adapter = insert_adapter(network, params.lora, params.seed)
     rows, general_rows = language.token_rows(train), language.token_rows(general)
     batch_rows = language.rows_per_step(params.batch_tokens, rows.context_length)
     domain_share, general_share = mixed_rows(batch_rows, params.replay_share)
@@ -70,7 +72,9 @@ def run(
         "general": general,
         "general_validation": general_validation,
     }
-    language.save_training(output, network, model / "tokenizer", result, params, recipe, inputs)
+    record = language.training_record(params, recipe, inputs)
+    save_and_merge(output / "adapter", network, record)
+    language.save_training(output, network, model / "tokenizer", result, record)
     return {
         "tokens": int(result.rows[-1]["tokens"]),
         "validation_bits_per_byte_before": round(result.first["validation_bits_per_byte"], 6),
@@ -78,6 +82,7 @@ def run(
             result.kept["general_validation_loss"] / result.first["general_validation_loss"] - 1, 6
         ),
         **result.figures(),
+        **adapter,
     }
 
 

@@ -19,9 +19,10 @@ from stages.text.tokenizer import Tokenizer
 from stages.training import language
 from stages.training.batches import Mixture, Part
 from stages.training.conversation_rows import Rendered, conversation_rows, fitting
+from stages.training.lora import AdapterSettings, insert_adapter, save_and_merge
 
 
-class Params(language.LanguageSettings):
+class Params(language.LanguageSettings, AdapterSettings):
     """How long and how gently."""
 
     passes: float = Field(gt=0)
@@ -48,6 +49,7 @@ def run(
 ) -> Metrics:
     """Train on demonstrations of split train; measure on those of split validation, whose wordings are others."""
     network, tokenizer = load_model(model), Tokenizer.load(model / "tokenizer")
+    adapter = insert_adapter(network, params.lora, params.seed)
     context = network.config.context_length
     records = read_records(demonstrations, Demonstration)
     splits = {split: rendered(records, split, tokenizer) for split in ("train", "validation")}
@@ -70,13 +72,16 @@ def run(
         network, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, launch
     )
     inputs = {"model": model, "demonstrations": demonstrations}
-    language.save_training(output, network, model / "tokenizer", result, params, recipe, inputs)
+    record = language.training_record(params, recipe, inputs)
+    save_and_merge(output / "adapter", network, record)
+    language.save_training(output, network, model / "tokenizer", result, record)
     return {
         "conversations": len(whole["train"]),
         "conversations_too_long": sum(map(len, splits.values())) - sum(map(len, whole.values())),
         "tokens": int(result.rows[-1]["tokens"]),
         "validation_loss_before": round(result.first["validation_loss"], 6),
         **result.figures(),
+        **adapter,
     }
 
 

@@ -89,7 +89,7 @@ def run(
     result = language.train_language_model(
         model, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, launch
     )
-    language.save_training(output, model, tokenizer, result, params, recipe, inputs)
+    language.save_training(output, model, tokenizer, result, language.training_record(params, recipe, inputs))
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "tokens": int(result.rows[-1]["tokens"]),

@@ -27,13 +27,14 @@ from stages.training import language
 from stages.training.acceleration import accelerate, resolve, this_processor
 from stages.training.comparisons import Comparison, Comparisons
 from stages.training.loop import train_model
+from stages.training.lora import AdapterSettings, insert_adapter, save_and_merge
 from stages.training.preference import HeldOutComparisons, all_outputs, preference_loss
 from stages.training.throughput import arithmetic
 
 OUTPUTS = 1 + len(AXES)
 
 
-class Params(language.TrainingSettings):
+class Params(language.TrainingSettings, AdapterSettings):
     """How long, how gently, and what is weighed against what."""
 
     passes: int = Field(gt=0)
@@ -105,6 +106,7 @@ def run(
     """Train on prompts of split rank, choose the weights on split validation, report on split test."""
     tokenizer, records = Tokenizer.load(model / "tokenizer"), read_records(preferences, Preference)
     network = starting_model(load_model(model), params.seed)
+    adapter = insert_adapter(network, params.lora, params.seed)
     used = {
         "rank": chosen(records, "rank", len(records), params.seed),
         "validation": chosen(records, "validation", params.held_out_prompts, params.seed),
@@ -138,11 +140,14 @@ def run(
     network.normalise(all_outputs(network, prepared["validation"].in_order()))
     rewards = all_outputs(network, prepared["test"].in_order())[:, 0].numpy()
     inputs = {"model": model, "preferences": preferences}
-    language.save_training(output, network, model / "tokenizer", result, params, recipe, inputs)
+    record = language.training_record(params, recipe, inputs)
+    save_and_merge(output / "adapter", network, record)
+    language.save_training(output, network, model / "tokenizer", result, record)
     return {
         "prompts": len(used["rank"]),
         "passes_kept": round(result.kept["step"] / prepared["rank"].steps_per_epoch, 4),
         **result.figures(),
+        **adapter,
         **reward_and_length(used["test"], rewards, params.resampling),
     }
 

@@ -1,10 +1,17 @@
 import csv
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
 
 from stages import finetune
+from stages.hashing import folder_hash
+from stages.model.checkpoint import load_model
 from stages.parameters import read_section
+from stages.training.lora import LoraSettings
 
 TINY = Path(__file__).parent / "tiny_params.yaml"
 GENERAL = [f"The river number {number} rises in the hills and falls into the sea.\n" * 3 for number in range(60)]
@@ -42,3 +49,37 @@ def test_it_learns_the_domain_and_watches_general_text(inputs, tmp_path, replay_
     assert float(last["general_validation_loss"]) == pytest.approx(metrics["general_validation_loss"], rel=1e-5)
     assert change < 0 or replay_share == 0
     assert set(last) >= {"validation_loss", "validation_bits_per_byte", "general_validation_bits_per_byte"}
+
+
+def test_an_adapter_learns_and_the_model_beside_it_is_the_base_with_it_merged(inputs, tmp_path):
+    params = read_section(TINY, "finetune", finetune.Params)
+    settings = LoraSettings(rank=4, alpha=8, targets=["q_proj", "v_proj", "up_proj", "down_proj"])
+    params = params.model_copy(update={"batch_tokens": 512, "learning_rate": 0.05, "lora": settings})
+    first, second = (tmp_path / name for name in "ab")
+    for output in (first, second):
+        metrics = finetune.run(params, **inputs, output=output, checkpoints=output / "checkpoints", logger=None)
+    assert folder_hash(first / "adapter") == folder_hash(second / "adapter")
+    assert folder_hash(first / "model") == folder_hash(second / "model")
+    assert metrics["validation_bits_per_byte"] < metrics["validation_bits_per_byte_before"]
+    # In two blocks: 32 by 32, 16 by 32, and twice 64 by 32.
+    assert metrics["trained_parameters"] == 2 * 4 * ((32 + 32) + (16 + 32) + 2 * (64 + 32))
+
+    record = json.loads((first / "adapter" / "run.json").read_text())
+    assert record == json.loads((first / "model" / "run.json").read_text())
+    assert record["inputs"]["model"] == folder_hash(inputs["model"])
+    assert record["parameters"]["lora"]["rank"] == 4
+
+    tokens = torch.randint(0, 300, (2, 64), generator=torch.Generator().manual_seed(1))
+    theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(inputs["model"]), first / "adapter")
+    base, merged = load_model(inputs["model"]), load_model(first / "model")
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(tokens).logits, merged.logits(merged(tokens)), atol=1e-5, rtol=0)
+        assert (merged.logits(merged(tokens)) - base.logits(base(tokens))).abs().max() > 0.1
+
+
+def test_without_an_adapter_its_folder_is_empty_and_no_record_speaks_of_it(inputs, tmp_path):
+    params = read_section(TINY, "finetune", finetune.Params)
+    metrics = finetune.run(params, **inputs, output=tmp_path, checkpoints=tmp_path / "checkpoints", logger=None)
+    assert "trained_parameters" not in metrics
+    assert list((tmp_path / "adapter").iterdir()) == []
+    assert "lora" not in json.loads((tmp_path / "model" / "run.json").read_text())["parameters"]

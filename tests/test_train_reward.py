@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from stages import train_reward
 from stages.errors import ExitCode, StageError
@@ -15,6 +16,7 @@ from stages.text.conversations import render_prompt
 from stages.text.demonstrations import Message
 from stages.text.records import write_records
 from stages.text.tokenizer import Tokenizer
+from stages.training.lora import LoraSettings
 from tests import specimens
 from tests.specimens import ranked_answer
 
@@ -100,6 +102,30 @@ def test_equal_runs_write_equal_bytes(inputs, tmp_path):
     assert folder_hash(tmp_path / "a" / "model") == folder_hash(tmp_path / "b" / "model")
     assert first == second
     assert json.loads((tmp_path / "a" / "model" / "config.json").read_text())["headwater"] == {"outputs": 5}
+
+
+def test_an_adapter_and_its_head_learn_which_answer_is_better(inputs, tmp_path):
+    settings = LoraSettings(rank=4, alpha=8, targets=["q_proj", "v_proj", "up_proj", "down_proj"])
+    metrics = run(inputs, tmp_path / "out", lora=settings, learning_rate=0.03)
+    assert metrics["test_pair_accuracy"] == metrics["validation_accuracy"] == 1.0
+    adapter = 2 * 4 * ((32 + 32) + (16 + 32) + 2 * (64 + 32))
+    assert metrics["trained_parameters"] == adapter + 5 * (32 + 1)
+    # The model beside it is the base model with the adapter of its file: W + 8 / 4 B A.
+    base = load_model(inputs["model"]).state_dict()
+    saved, model = (load_file(next((tmp_path / "out" / name).glob("*.safetensors"))) for name in ("adapter", "model"))
+    for name, weight in base.items():
+        key = "base_model.model." + name.removesuffix(".weight")
+        delta = (
+            2 * saved[f"{key}.lora_B.weight"] @ saved[f"{key}.lora_A.weight"] if f"{key}.lora_A.weight" in saved else 0
+        )
+        torch.testing.assert_close(model[f"trunk.{name}"], weight + delta, atol=1e-6, rtol=0)
+    assert torch.equal(saved["base_model.model.score.weight"], model["head.weight"])
+    assert torch.equal(saved["base_model.model.score.bias"], model["head.bias"])
+    config = json.loads((tmp_path / "out" / "adapter" / "adapter_config.json").read_text())
+    assert (config["task_type"], config["modules_to_save"]) == ("SEQ_CLS", ["score"])
+    model = load_scalar_model(tmp_path / "out" / "model")
+    assert model.gain.min() > 0
+    assert not torch.equal(model.gain, torch.ones(5))
 
 
 def test_ratings_become_log_odds_and_missing_ones_no_judgement(tokenizer):

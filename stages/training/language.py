@@ -129,21 +129,19 @@ def train_language_model(
     )
 
 
-def save_training(
-    output: Path,
-    model: Transformer | ScalarModel,
-    tokenizer: Path,
-    result: Result,
-    params: Section,
-    recipe: Recipe,
-    inputs: Mapping[str, Path],
-) -> None:
-    """Write `curves.csv` and the model folder, whose record holds parameters, recipe and the hashes of the inputs."""
-    output.mkdir(parents=True, exist_ok=True)
-    write_curves(output / "curves.csv", result.rows)
-    record: dict[str, Any] = {
+def training_record(params: Section, recipe: Recipe, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """What `run.json` holds: parameters, recipe and the hashes of the inputs."""
+    return {
         "parameters": params.model_dump(mode="json"),
         "recipe": asdict(recipe),
         "inputs": {name: path_hash(path) for name, path in inputs.items()},
     }
+
+
+def save_training(
+    output: Path, model: Transformer | ScalarModel, tokenizer: Path, result: Result, record: dict[str, Any]
+) -> None:
+    """Write `curves.csv` and the model folder."""
+    output.mkdir(parents=True, exist_ok=True)
+    write_curves(output / "curves.csv", result.rows)
     save_model(output / "model", model, tokenizer, record)

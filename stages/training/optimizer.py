@@ -43,7 +43,7 @@ class OptimizerSettings(AdamWSettings):
     """The same, with a choice for the matrices of the blocks; embedding, head and gains take AdamW."""
 
     matrices: Literal["muon", "adamw"]
-    """What moves the matrices of the blocks."""
+    """What moves the matrices of the blocks; those of an adapter take AdamW."""
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
@@ -113,9 +113,14 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
 
 
 def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
-    """The optimizers that share the trainable weights of `model`, at rate 0 until the loop sets that of the step."""
+    """The optimizers that share the trainable weights of `model`, at rate 0 until the loop sets that of the step.
+
+    What learns beside frozen weights is an adapter, which takes AdamW as in Hu et al. 2022
+    (https://arxiv.org/abs/2106.09685, appendix D).
+    """
     weights = trainable(model)
-    if settings.matrices == "adamw":
+    is_adapted = len(weights) < len(list(model.parameters()))
+    if settings.matrices == "adamw" or is_adapted:
         return [build_adamw(weights, settings)]
     blocks = [module for module in model.modules() if isinstance(module, Block)]
     matrices = [one for block in blocks for one in trainable(block) if one.ndim == 2]

@@ -61,9 +61,8 @@ def run(
         language.held_out_rows("general_validation", language.token_rows(general_validation), vocabulary, params),
     ]
     recipe = language.language_recipe(network, batches, steps, params.learning_rate, params)
-    plan = language.plan_of("finetune", recipe, params, choose_by=None)
     result = language.train_language_model(
-        network, batches, held_out, plan, recipe.acceleration, checkpoints, logger, launch
+        network, batches, held_out, "finetune", recipe, params, checkpoints, logger, launch
     )
     inputs = {
         "model": model,

@@ -67,9 +67,8 @@ def run(
     steps = math.ceil(params.passes * len(rows["train"]) / batch)
     held_out = language.held_out_rows("validation", rows["validation"], tokenizer, params)
     recipe = language.language_recipe(network, batches, steps, params.learning_rate, params)
-    plan = language.plan_of("instruct", recipe, params, choose_by=None)
     result = language.train_language_model(
-        network, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, launch
+        network, batches, [held_out], "instruct", recipe, params, checkpoints, logger, launch
     )
     inputs = {"model": model, "demonstrations": demonstrations}
     record = language.training_record(params, recipe, inputs)

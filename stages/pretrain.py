@@ -85,9 +85,8 @@ def run(
     batches = Mixture([Part("train", rows, batch)], params.micro_batch_rows, params.seed)
     held_out = language.held_out_rows("validation", language.token_rows(validation), vocabulary, params)
     recipe = language.language_recipe(model, batches, steps, rate, params)
-    plan = language.plan_of("pretrain", recipe, params, choose_by=None)
     result = language.train_language_model(
-        model, batches, [held_out], plan, recipe.acceleration, checkpoints, logger, launch
+        model, batches, [held_out], "pretrain", recipe, params, checkpoints, logger, launch
     )
     language.save_training(output, model, tokenizer, result, language.training_record(params, recipe, inputs))
     return {

@@ -52,6 +52,8 @@ class LanguageSettings(TrainingSettings):
 
     validation_rows: int = Field(gt=0)
     """Most rows that a validation reads, a seeded choice."""
+    z_loss: float = Field(ge=0)
+    """Weight of the squared logarithm of the softmax's denominator beside the loss: 0, or 1e-4 where it drifts off."""
 
 
 @dataclass(frozen=True)
@@ -111,15 +113,18 @@ def train_language_model(
     model: Transformer,
     batches: Mixture,
     held_out: Sequence[HeldOut],
-    plan: Plan,
-    acceleration: Acceleration,
+    title: str,
+    recipe: Recipe,
+    settings: LanguageSettings,
     checkpoints: Path,
     logger: Logger | None,
     launch: LaunchSettings,
 ) -> Result:
-    """Train `model` in place."""
-    accelerate(model, acceleration)
-    gradients = torch.compile(chunk_gradients, dynamic=False) if acceleration.compile else chunk_gradients
+    """Train `model` in place and keep its last weights."""
+    accelerate(model, recipe.acceleration)
+    eager = partial(chunk_gradients, z_loss=settings.z_loss)
+    gradients = torch.compile(eager, dynamic=False) if recipe.acceleration.compile else eager
+    plan = plan_of(title, recipe, settings, choose_by=None)
 
     def validate(model: Transformer) -> dict[str, float]:
         return {name: value for measured in held_out for name, value in measured(model).items()}

@@ -41,7 +41,7 @@ class LoraSettings(Section):
 class AdapterSettings(Section):
     """What the stages have that can train an adapter instead of the weights."""
 
-    lora: LoraSettings | None = Field(exclude_if=lambda settings: settings is None)
+    lora: LoraSettings | None
     """null: all weights learn. {rank, alpha, targets} where memory is short or an adapter is wanted to pass on: AdamW
     moves it, whatever optimizer.matrices says, at about ten times the learning rate (Schulman et al. 2025)."""
 
@@ -131,10 +131,11 @@ def merge_adapter(model: Transformer | ScalarModel) -> None:
 def save_and_merge(folder: Path, model: Transformer | ScalarModel, record: dict[str, Any]) -> None:
     """Write the adapter of `model` as peft does, `record` beside it as `run.json`, and merge it.
 
-    The folder is made in any case, empty if there is no adapter: DVC knows no output that may be missing. No path of
-    the base model is written, which would hold on this machine alone; its hash is in the record.
+    Without an adapter the record is all there is: DVC knows no output that may be missing, and warns of an empty one.
+    No path of the base model is written, which would hold on this machine alone; its hash is in the record.
     """
     folder.mkdir(parents=True)
+    write_json(folder / "run.json", record)
     trunk: Any = trunk_of(model)
     if not hasattr(trunk, "peft_config"):
         return
@@ -146,5 +147,4 @@ def save_and_merge(folder: Path, model: Transformer | ScalarModel, record: dict[
     }
     write_json(folder / "adapter_config.json", config.to_dict() | changes)
     save_file(adapter_weights(model), folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    write_json(folder / "run.json", record)
     merge_adapter(model)

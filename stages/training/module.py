@@ -229,7 +229,7 @@ class Training(LightningModule):
         return row
 
     def learnt(self) -> dict[str, Tensor]:
-        """The weights that training moves, by name, see `sharding.whole`; all others are as the run's inputs have them."""
+        """The weights that training moves, by name, see `sharding.whole`; all others are as its inputs have them."""
         return {name: whole(one.detach()) for name, one in self.model.named_parameters() if one.requires_grad}
 
     def load_learnt(self, weights: dict[str, Tensor]) -> None:

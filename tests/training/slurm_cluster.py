@@ -51,8 +51,9 @@ def install() -> None:
     if not all(map(shutil.which, ("slurmctld", "slurmd", "munged", "sbatch"))):
         command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "slurm-wlm", "munge"]
         quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        offline = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20")
         for words in (["apt-get", "update", "-qq"], command):
-            done = subprocess.run(words, env=quiet, capture_output=True, text=True, check=False)
+            done = subprocess.run([*words, *offline], env=quiet, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             pytest.skip(f"NO SLURM TESTS: its packages cannot be installed: {done.stderr.strip()[-200:]}")
 

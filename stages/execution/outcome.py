@@ -31,6 +31,8 @@ OUT_OF_RESOURCES_TEXT = re.compile(
     r"|\d+ requested and \d+ written"  # numpy, whose error has no number
     r"|array is too big|Maximum allowed dimension exceeded"  # numpy, asked for more than any machine has
 )
+CUT_OFF_TEXT = re.compile(r"\.so: file too short")
+"""What the system says of a compiled program whose writer was killed; torch writes them in place."""
 RUST_ERROR = re.compile(r"\(os error (\d+)\)")
 """How safetensors and tokenizers state the number of a system's error, in the text alone."""
 REMEDIES = {
@@ -38,6 +40,7 @@ REMEDIES = {
         "out of memory or disk",
         "Free some, or choose smaller values in params.yaml: micro_batch_rows first, where a model is trained.",
     ),
+    ExitCode.DATA: ("a compiled file is cut off", "Remove the folder .compile and run again: it is made anew."),
     ExitCode.CONFIGURATION: ("not permitted", "Make the path yours, or choose another."),
 }
 STATES = {0: "ran", ExitCode.WAITING_FOR_PEOPLE: "waiting", ExitCode.INTERRUPTED: "interrupted"}
@@ -89,6 +92,8 @@ def code_of(error: BaseException) -> ExitCode:
         return ExitCode.INTERRUPTED
     if any(map(is_out_of_resources, causes(error))):
         return ExitCode.RESOURCES
+    if any(CUT_OFF_TEXT.search(str(cause)) for cause in causes(error)):
+        return ExitCode.DATA
     return ExitCode.CONFIGURATION if system_error(error) in REFUSED else ExitCode.BUG
 
 

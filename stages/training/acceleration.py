@@ -13,7 +13,10 @@ from torch import nn
 from stages.model.transformer import Block, Transformer
 from stages.parameters import Section
 
-BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+GPU_BF16 = "gpu_bf16"
+"""Our own flag, of a machine whose GPU multiplies bf16."""
+
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", GPU_BF16})
 """Processors with one of these multiply bf16 in hardware, faster than fp32; others emulate it, many times slower."""
 
 COMPILE_ARITHMETIC = 2e12
@@ -61,7 +64,9 @@ class Acceleration:
 def this_processor() -> Processor:
     """The machine this process runs on. `OMP_NUM_THREADS` limits the cores, as everywhere else in PyTorch."""
     description = Path("/proc/cpuinfo")
-    flags = frozenset(description.read_text().split()) if description.exists() else frozenset()
+    flags = frozenset(description.read_text().split()) if description.exists() else frozenset[str]()
+    if torch.cuda.is_available():  # what multiplies then is the GPU
+        flags = frozenset({GPU_BF16} if torch.cuda.is_bf16_supported(including_emulation=False) else ())
     return Processor(flags & BF16_FLAGS, torch.get_num_threads(), shutil.which("g++") is not None)
 
 

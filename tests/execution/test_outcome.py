@@ -1,5 +1,6 @@
 """What a failure is taken for: the real errors of full disks, of want of memory and of missing permission."""
 
+import ctypes
 import os
 import resource
 import signal
@@ -117,3 +118,12 @@ def test_an_error_that_was_dealt_with_is_no_cause() -> None:
     assert code_of(error) == ExitCode.RESOURCES
     error.__suppress_context__ = True
     assert code_of(error) == ExitCode.BUG
+
+
+def test_a_compiled_file_that_was_cut_off_is_told_from_a_bug(tmp_path: Path) -> None:
+    (tmp_path / "loop.so").write_bytes(b"\x7fELF")
+    with pytest.raises(OSError, match="file too short") as caught:
+        ctypes.CDLL(str(tmp_path / "loop.so"))
+    ended = status_of(RuntimeError(f"InductorError: {caught.value}"))
+    assert ended.code == ExitCode.DATA
+    assert ended.message.endswith("Remove the folder .compile and run again: it is made anew.")

@@ -15,7 +15,8 @@ PLAIN = Processor(flags=frozenset(), cores=2, cpp_compiler=True)
 
 
 @pytest.mark.parametrize(
-    ("flags", "precision"), [({"avx2"}, "fp32"), ({"avx512_bf16"}, "bf16"), ({"amx_bf16"}, "bf16")]
+    ("flags", "precision"),
+    [({"avx2"}, "fp32"), ({"avx512_bf16"}, "bf16"), ({"amx_bf16"}, "bf16"), ({"gpu_bf16"}, "bf16")],
 )
 def test_bf16_only_where_the_processor_multiplies_it(flags, precision):
     assert resolve(AUTO, Processor(frozenset(flags), 2, True), 1e15).precision == precision

@@ -9,11 +9,7 @@ import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-LLAMA3_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-QWEN2_PATTERN = LLAMA3_PATTERN.replace(r"\p{N}{1,3}", r"\p{N}")
+from stages.model.gguf import LLAMA3, QWEN2
 
 
 def byte_level(texts: Sequence[str], pattern: str, control: Sequence[str], **model: Any) -> Tokenizer:
@@ -32,7 +28,7 @@ def byte_level(texts: Sequence[str], pattern: str, control: Sequence[str], **mod
 def llama3(texts: Sequence[str]) -> Tokenizer:
     """Puts a control token before every text."""
     begin, end = "<|begin_of_text|>", "<|end_of_text|>"
-    tokenizer = byte_level(texts, LLAMA3_PATTERN, [begin, end], ignore_merges=True)
+    tokenizer = byte_level(texts, LLAMA3, [begin, end], ignore_merges=True)
     number = tokenizer.token_to_id(begin)
     tokenizer.post_processor = processors.TemplateProcessing(single=f"{begin} $A", special_tokens=[(begin, number)])
     return tokenizer
@@ -40,7 +36,7 @@ def llama3(texts: Sequence[str]) -> Tokenizer:
 
 def qwen2(texts: Sequence[str]) -> Tokenizer:
     """Composes characters, and looks for a token in every text that is no control token."""
-    tokenizer = byte_level(texts, QWEN2_PATTERN, ["<|endoftext|>", "<|im_start|>"])
+    tokenizer = byte_level(texts, QWEN2, ["<|endoftext|>", "<|im_start|>"])
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.add_tokens([AddedToken("<think>", special=False)])
     return tokenizer

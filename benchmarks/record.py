@@ -31,6 +31,28 @@ class Row:
     """Why a figure, or the peer's, is null or misses its goal, or what decides it."""
 
 
+def beside(
+    what: str,
+    unit: str,
+    ours: float,
+    peer: float,
+    peer_name: str,
+    times: float | None,
+    runs: int = 1,
+    less: bool = False,
+) -> Row:
+    """Ours beside a peer's; the goal is so many times the peer's figure or, where less is better, that part of it."""
+    ratio = peer / ours if less else ours / peer
+    goal = None if times is None else round(peer / times if less else times * peer, 1)
+    why = f"below its goal of {times:g} times" if times is not None and ratio < times else None
+    return Row(what, unit, round(ours, 1), goal, round(peer, 2), peer_name, round(ratio, 2), runs, why)
+
+
+def most(what: str, unit: str, value: float, goal: float, runs: int = 1) -> Row:
+    """A row of what should not be more than its goal; it says so where it is."""
+    return Row(what, unit, round(value, 4), goal, runs=runs, why="more than its goal" if value > goal else None)
+
+
 def processor() -> str:
     """The processor's name as the kernel states it."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import own_steps
 from benchmarks.cost import cost_rows, counted
 from benchmarks.material import Material, Part, write_material
-from benchmarks.record import Row, table, write
+from benchmarks.record import Row, beside, table, write
 
 PEERS = Path(".peers/bin/python")
 PEER_STEPS = Path("benchmarks/peers/text.py")
@@ -96,21 +96,13 @@ def peer_seconds(step: str, folder: Path) -> float:
     return float(ran.stdout)
 
 
-def beside(what: str, ours: float, peer: float, peer_name: str, times: float | None, runs: int) -> Row:
-    """A row of two speeds in MB/s; the goal is so many times the peer's speed."""
-    goal = None if times is None else round(times * peer, 1)
-    missed = times is not None and ours < times * peer
-    why = f"below its goal of {times:g} times" if missed else None
-    return Row(what, "MB/s", round(ours, 1), goal, round(peer, 2), peer_name, round(ours / peer, 1), runs, why)
-
-
 def step_row(step: Step, material: Material, runs: int) -> Row:
     """Ours and the peer's in turn; medians. Ours is made ready anew each time, so that no encoder knows the text."""
     pairs = [
         (own_seconds(step.prepare(material.folder)), peer_seconds(step.peer, material.folder)) for _ in range(runs)
     ]
     ours, peer = (material.sizes[step.part] / statistics.median(seconds) for seconds in zip(*pairs, strict=True))
-    return beside(step.what, ours, peer, step.peer_name, step.goal, runs)
+    return beside(step.what, "MB/s", ours, peer, step.peer_name, step.goal, runs)
 
 
 def speeds(taken: Iterable[Mapping[str, float]], size: float) -> dict[str, float]:
@@ -126,7 +118,9 @@ def chain_rows(found: Mapping[str, float], peers: Mapping[str, float], runs: int
     reason = f"slowest: {', '.join(f'{name} {found[name]:.1f}' for name in slowest)} MB/s"
     first = Row("the whole chain", "MB/s", round(whole, 2), CHAIN_GOAL, runs=runs)
     rows = [replace(first, why=reason if whole < CHAIN_GOAL else None)]
-    rows += [beside("the whole chain", whole, peers[name], title, goal, runs) for name, title, goal in CHAIN_PEERS]
+    rows += [
+        beside("the whole chain", "MB/s", whole, peers[name], title, goal, runs) for name, title, goal in CHAIN_PEERS
+    ]
     return rows + [Row(f"chain: {name}", "MB/s", round(speed, 1), runs=runs) for name, speed in found.items()]
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from benchmarks.material import collected
-from benchmarks.record import Row, table, write
+from benchmarks.record import Row, most, table, write
 from benchmarks.scaled_project import Cost, ScaledProject
 from stages.seeding import key_hash
 
@@ -91,9 +91,9 @@ def growth_rows(costs: Mapping[float, Mapping[str, Cost]]) -> list[Row]:
     before, after = costs[small], costs[large]
     seconds = sum(cost.seconds for cost in after.values()) / sum(cost.seconds for cost in before.values())
     memory = max(cost.peak_mebibytes for cost in after.values()) / max(cost.peak_mebibytes for cost in before.values())
-    rows = [judged(f"{title}: time of all stages", "times", seconds, round(TIME_GOAL * large / small, 2))]
+    rows = [most(f"{title}: time of all stages", "times", seconds, round(TIME_GOAL * large / small, 2))]
     largest = max(after, key=lambda stage: after[stage].peak_mebibytes)
-    rows += [judged(f"{title}: memory of the largest process ({largest})", "times", memory, MEMORY_GOAL)]
+    rows += [most(f"{title}: memory of the largest process ({largest})", "times", memory, MEMORY_GOAL)]
     for stage, cost in after.items():
         longer, more = cost.seconds / before[stage].seconds, cost.peak_mebibytes / before[stage].peak_mebibytes
         rows += [
@@ -101,11 +101,6 @@ def growth_rows(costs: Mapping[float, Mapping[str, Cost]]) -> list[Row]:
             Row(f"{title}: memory of {stage}", "times", round(more, 2)),
         ]
     return rows
-
-
-def judged(what: str, unit: str, value: float, most: float) -> Row:
-    """A row of what should not be more than its goal; it says so where it is."""
-    return Row(what, unit, round(value, 4), most, why="more than its goal" if value > most else None)
 
 
 def duplicate_rows(project: ScaledProject) -> list[Row]:
@@ -125,7 +120,7 @@ def duplicate_rows(project: ScaledProject) -> list[Row]:
             RECALL_GOAL,
             why=missed,
         ),
-        judged(f"{title}: clusters of what is nothing alike", "share", false_share(found, clusters), FALSE_GOAL),
+        most(f"{title}: clusters of what is nothing alike", "share", false_share(found, clusters), FALSE_GOAL),
     ]
 
 

@@ -28,15 +28,6 @@ def test_a_page_holds_its_text_escaped_among_what_is_no_main_text():
     assert made.index("<nav>") < made.index("<article>") < made.index("<footer>")
 
 
-def test_a_row_that_misses_its_goal_says_so():
-    met, missed, free = (
-        text.beside("step", ours, 2.0, "peer", goal, 3) for ours, goal in ((16, 8), (15, 8), (1, None))
-    )
-    assert (met.goal, met.ratio, met.why) == (16.0, 8.0, None)
-    assert (missed.ratio, missed.why) == (7.5, "below its goal of 8 times")
-    assert (free.goal, free.ratio, free.why) == (None, 0.5, None)
-
-
 def test_speeds_are_of_the_median_run_of_each_step():
     taken = [{"read": 1.0, "write": 4.0}, {"read": 2.0, "write": 8.0}, {"read": 9.0, "write": 5.0}]
     assert text.speeds(taken, size=10) == {"read": 5.0, "write": 2.0}

@@ -1,0 +1,132 @@
+"""Our variants of benchmarks/training.py: the training stages' own path, the same without Lightning, and pretrain."""
+
+import itertools
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.peers.turns import NEVER, Shape, Turns, answer, answers, task
+from stages import pretrain
+from stages.cluster.rank import rank
+from stages.cluster.settings import ALONE
+from stages.model.transformer import Transformer
+from stages.parameters import read_section
+from stages.training import language
+from stages.training.acceleration import Acceleration, accelerate, resolve, this_processor
+from stages.training.batches import LanguageBatch, Mixture, Part, Rows
+from stages.training.objectives import chunk_gradients, next_token_loss
+from stages.training.optimizer import build_optimizers
+from stages.training.scaling import model_shape
+
+
+@dataclass(frozen=True)
+class InTurn(Mixture):
+    """Batches that wait for their turn."""
+
+    turns: Turns | None = None
+    """None for the ranks behind the first, which wait for it anyhow."""
+
+    def __call__(self, step: int) -> list[LanguageBatch]:
+        """Those of the step, once it may be taken."""
+        if self.turns:
+            self.turns.step()
+        return super().__call__(step)
+
+
+def parameters() -> pretrain.Params:
+    """Pretrain's, but AdamW moves every weight, as with the peers, and nothing is validated or written."""
+    found = read_section(Path("params.yaml"), "pretrain", pretrain.Params)
+    loop = found.loop.model_copy(update={"validation_steps": NEVER, "checkpoint_steps": NEVER})
+    optimizer = found.optimizer.model_copy(update={"matrices": "adamw"})
+    return found.model_copy(update={"loop": loop, "optimizer": optimizer})
+
+
+def model_of(shape: Shape, params: pretrain.Params) -> Transformer:
+    """A decoder of the shape, with what else `params` says."""
+    given = {"width": shape.width, "heads": shape.heads, "hidden_width": shape.hidden, "tied": False}
+    settings = params.shape.model_copy(update=given)
+    return pretrain.starting_model(model_shape(shape.layers, settings, shape.vocabulary, shape.context), params.seed)
+
+
+def batches_of(shape: Shape, params: pretrain.Params, turns: Turns | None) -> InTurn:
+    """Random rows, each one document."""
+    tokens = shape.tokens()
+    rows = Rows(tokens, np.ones_like(tokens), None)
+    size = min(params.micro_batch_rows, shape.rows)
+    return InTurn([Part("random", rows, shape.rows)], size, params.seed, turns=turns)
+
+
+def acceleration(params: pretrain.Params, compiled: bool) -> Acceleration:
+    """As `auto` has it on this processor, compiled or not."""
+    return replace(resolve(params.acceleration, this_processor(), 0.0), compile=compiled)
+
+
+def with_lightning(shape: Shape, compiled: bool, ranks: int = 1) -> None:
+    """The path of the stages."""
+    params = parameters()
+    turns = Turns() if rank() == 0 else None
+    model, batches = model_of(shape, params), batches_of(shape, params, turns)
+    recipe = language.Recipe({"random": shape.rows}, NEVER, 1e-3, acceleration(params, compiled))
+    launch = ALONE.model_copy(update={"processes": ranks})
+    with tempfile.TemporaryDirectory() as folder:
+        language.train_language_model(
+            model, batches, [], "training", recipe, params, Path(folder), logger=None, launch=launch
+        )
+
+
+def without_lightning(shape: Shape) -> None:
+    """The same arithmetic in the plainest loop: what is over is Lightning's."""
+    params = parameters()
+    model, batches = model_of(shape, params), batches_of(shape, params, Turns())
+    accelerate(model, acceleration(params, compiled=True))
+    loss_of = partial(next_token_loss, gradients=torch.compile(chunk_gradients, dynamic=False))
+    [optimizer] = build_optimizers(model, params.optimizer)
+    for step in itertools.count():
+        batch = batches(step)
+        weight = sum(micro.weight for micro in batch)
+        for micro in batch:
+            (loss_of(model, micro) / weight).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), params.optimizer.gradient_clip)
+        optimizer.step()
+        model.zero_grad()
+
+
+def whole_run(train: str, validation: str, tokenizer: str) -> None:
+    """Pretrain as `params.yaml` has it, to its end."""
+    stream = answers()
+    params = read_section(Path("params.yaml"), "pretrain", pretrain.Params)
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = pretrain.run(
+            params,
+            train=Path(train),
+            validation=Path(validation),
+            tokenizer=Path(tokenizer),
+            weights=Path("data/weights.json"),
+            output=Path(folder, "output"),
+            checkpoints=Path(folder),
+            logger=None,
+        )
+    answer(stream, **metrics)
+
+
+def main() -> None:
+    """Be the variant that is asked for."""
+    name, options = task()
+    if "shape" in options:
+        options["shape"] = Shape(**options["shape"])
+    variants: dict[str, Callable[..., None]] = {
+        "lightning": with_lightning,
+        "plain": without_lightning,
+        "run": whole_run,
+    }
+    variants[name](**options)
+
+
+if __name__ == "__main__":
+    main()

@@ -97,10 +97,10 @@ def without_lightning(shape: Shape) -> None:
         model.zero_grad()
 
 
-def whole_run(train: str, validation: str, tokenizer: str) -> None:
-    """Pretrain as `params.yaml` has it, to its end."""
+def whole_run(train: str, validation: str, tokenizer: str, tokens: int) -> None:
+    """Pretrain as `params.yaml` has it, on so many tokens."""
     stream = answers()
-    params = read_section(Path("params.yaml"), "pretrain", pretrain.Params)
+    params = read_section(Path("params.yaml"), "pretrain", pretrain.Params).model_copy(update={"tokens": tokens})
     with tempfile.TemporaryDirectory() as folder:
         metrics = pretrain.run(
             params,

@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,8 +53,7 @@ class Rung(NamedTuple):
     operations: float
     """Floating-point operations of the training."""
     bits_per_byte: float
-    seconds: float
-    """Of the training, its start left out."""
+    """Of the validation rows, after the last step."""
 
 
 class Law(NamedTuple):
@@ -82,7 +80,7 @@ def climb(depth: int, tokens_per_weight: float) -> Rung:
     nulls = {"batch_tokens": None, "learning_rate": None}
     params = read_section(PARAMETERS, "pretrain", pretrain.Params).model_copy(update=given | nulls)
     with tempfile.TemporaryDirectory() as folder:
-        output, began = Path(folder, "out"), time.monotonic()
+        output = Path(folder, "out")
         found = pretrain.run(
             params,
             train=INPUTS["train"],
@@ -93,9 +91,9 @@ def climb(depth: int, tokens_per_weight: float) -> Rung:
             checkpoints=Path(folder, "states"),
             logger=None,
         )
-        model, seconds = load_model(output / "model"), time.monotonic() - began
+        model = load_model(output / "model")
     tokens, reached = int(found["tokens"]), float(found["validation_bits_per_byte"])
-    return Rung(depth, matrix_weights(model), tokens, arithmetic(model, tokens), reached, round(seconds, 1))
+    return Rung(depth, matrix_weights(model), tokens, arithmetic(model, tokens), reached)
 
 
 def climb_alone(depth: int, tokens_per_weight: float) -> Rung:
@@ -113,7 +111,6 @@ def rows_of(rungs: Sequence[Rung], largest: Rung, law: Law, predicted: float) ->
             Row(f"depth {rung.depth}: weights in matrices", "1e6", rung.weights / 1e6),
             Row(f"depth {rung.depth}: tokens", "1e6", rung.tokens / 1e6),
             Row(f"depth {rung.depth}: operations", "1e12", rung.operations / 1e12),
-            Row(f"depth {rung.depth}: time", "s", rung.seconds),
             Row(f"depth {rung.depth}: reached", "bits/byte", rung.bits_per_byte),
         ]
     return [

@@ -4,7 +4,7 @@ from benchmarks.scaling import Law, Rung, fit, rows_of
 
 
 def rung(depth: int, operations: float, reached: float) -> Rung:
-    return Rung(depth, 10**depth, 10**depth, operations, reached, 1.0)
+    return Rung(depth, 10**depth, 10**depth, operations, reached)
 
 
 def test_a_power_law_is_found_again_and_predicts_the_next_size():

@@ -76,7 +76,7 @@ def fit(rungs: Sequence[Rung]) -> Law:
 
 def climb(depth: int, tokens_per_weight: float) -> Rung:
     """Train the model of a depth by the settings of `params.yaml` and measure it on the validation rows."""
-    given = {"depth": depth, "tokens": None, "tokens_per_weight": tokens_per_weight}
+    given = {"init_from": None, "depth": depth, "tokens": None, "tokens_per_weight": tokens_per_weight}
     nulls = {"batch_tokens": None, "learning_rate": None}
     params = read_section(PARAMETERS, "pretrain", pretrain.Params).model_copy(update=given | nulls)
     with tempfile.TemporaryDirectory() as folder:

@@ -142,7 +142,11 @@ def weights_step(checkout: Checkout, stage: Stage) -> Step:
     recorded = checkout.check(stage, record)
     if not recorded.holds:
         raise BrokenLinkError(recorded)
-    folder, files = Path(weights_folder(start)), json.loads(WEIGHTS.read_text(encoding="utf-8"))[stage.name]["files"]
+    files = json.loads(WEIGHTS.read_text(encoding="utf-8"))[stage.name]["files"]
+    try:
+        folder = Path(weights_folder(start))
+    except (OSError, ValueError):  # of the hub, and not downloaded
+        folder = Path(MISSING)
     checks = [Check(f"{folder / name}", record, entry["hash"], _sha256(folder / name)) for name, entry in files.items()]
     name = start.get("path") or f"{start['name']} at {start['revision']}"
     return Step(f"weights of {stage.name}", (Line("published", name, (recorded, *checks), start),))

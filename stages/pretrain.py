@@ -73,8 +73,9 @@ def run(
     rows, vocabulary = language.token_rows(train), Tokenizer.load(tokenizer)
     inputs = {"train": train, "validation": validation, "tokenizer": tokenizer}
     if params.init_from:
-        inputs["init_from"] = recorded_folder(params.init_from, weights, "pretrain")
-        model = published_model(inputs["init_from"], tokenizer, rows.context_length)
+        inputs["init_from"] = weights  # the hashes of the files that count, whatever else lies in the folder
+        folder = recorded_folder(params.init_from, weights, "pretrain")
+        model = published_model(folder, tokenizer, rows.context_length)
     else:
         shape = scaling.model_shape(params.depth, params.shape, vocabulary.vocabulary_size, rows.context_length)
         model = starting_model(shape, params.seed)

@@ -114,7 +114,7 @@ def test_published_weights_begin_as_good_as_they_were(family, params, inputs, tm
     model, record = load_model(tmp_path / "out/model"), json.loads((tmp_path / "out/model/run.json").read_text())
     assert (model.config.family, model.config.layers, model.config.context_length) == (family, 2, 64)
     assert model.config.vocabulary_size == ours.vocabulary_size
-    assert record["inputs"]["init_from"] == path_hash(folder)
+    assert record["inputs"]["init_from"] == path_hash(inputs["weights"])
     tokens = torch.tensor([ours.encode(TEXTS[0])])
     with torch.no_grad():
         expected = theirs(tokens).logits[..., : original.get_vocab_size()]

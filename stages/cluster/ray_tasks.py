@@ -28,7 +28,7 @@ LOST_NODES = 10
 
 def task_environment() -> dict[str, str]:
     """The variables of a task's process: those of this checkout, which all nodes see under the same path."""
-    names = [*environment.variables(), "HEADWATER_TRACKING"]
+    names = [*environment.variables(), "HEADWATER_TRACKING", "HF_HOME", "HF_HUB_CACHE"]
     return {name: os.environ[name] for name in names if name in os.environ} | {"PYTHONPATH": str(environment.CHECKOUT)}
 
 

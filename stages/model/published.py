@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from stages.errors import ExitCode, StageError
 from stages.model.checkpoint import WEIGHTS_FILE
-from stages.model.hugging_face import model_config
+from stages.model.hugging_face import model_config, refused
 from stages.model.transformer import Transformer
 from stages.pretrained import CONFIG_FILE
 
@@ -25,8 +25,14 @@ NAMED = 5
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a published model."""
-    return dict(json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
+    """`config.json` of a published model; StageError if it is none."""
+    path = folder / CONFIG_FILE
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise StageError(
+            ExitCode.CONFIGURATION, "cannot read model", f"{path}: {error}", "Download it again."
+        ) from error
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -68,7 +74,10 @@ def load_published(folder: Path, context_length: int) -> Transformer:
 
     See `model_config` for what is refused. The output projection of a tied model is left out, as it is the embedding.
     """
-    config = model_config(read_config(folder), context_length)
+    try:
+        config = model_config(read_config(folder), context_length)
+    except KeyError as error:
+        raise refused(f"{folder / CONFIG_FILE} without {error}") from error
     weights = read_weights(folder)
     if config.tied:
         weights.pop("lm_head.weight", None)
@@ -99,7 +108,7 @@ def resized(matrix: Tensor, size: int, known: int, copies: Mapping[int, int]) ->
     https://nlp.stanford.edu/~johnhew/vocab-expansion.html). Rows beyond the known ids only fill a matrix up.
     """
     old = matrix.detach()[:known]
-    rows = torch.cat((old, old.mean(0, keepdim=True).expand(size - known, -1)))
+    rows = torch.cat((old, old.mean(0, keepdim=True).expand(size - len(old), -1)))  # some tokenizers know more ids
     for new, like in copies.items():
         rows[new] = old[like]
     return nn.Parameter(rows)

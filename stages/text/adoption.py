@@ -1,4 +1,4 @@
-"""The tokenizer of published weights made one of ours: control tokens are added, and every text comes back whole."""
+"""The tokenizer of published weights made one of ours: control tokens are added, and texts come back as they were."""
 
 import json
 from collections.abc import Sequence
@@ -46,7 +46,8 @@ def as_ours(saved: dict[str, Any]) -> dict[str, Any]:
     """A saved tokenizer that changes no text, adds nothing to it, and finds no control token in it.
 
     Qwen2's brings characters into Unicode's composed form and Llama 2's puts a space before a text: what comes back
-    would not be what was put in. Other texts have the ids that they have with the original.
+    would not be what was put in. Other texts have the ids that they have with the original. SentencePiece writes U+2581
+    for a space, and a text that holds this character comes back with a space: encode's gate names it.
     """
     added = [token | {"special": True} for token in saved["added_tokens"]]
     saved = saved | {"added_tokens": added, "post_processor": None, "truncation": None, "padding": None}

@@ -139,9 +139,13 @@ class GigatokenEncoder:
 
 def split_pattern(saved: dict[str, Any]) -> str | None:
     """The expression by which a tokenizer splits text into stretches of bytes; None if it does something else too."""
-    steps = (saved["pre_tokenizer"] or {}).get("pretokenizers", [])
-    is_plain = [step["type"] for step in steps] == ["Split", "ByteLevel"] and saved["normalizer"] is None
-    return steps[0]["pattern"].get("Regex") if is_plain else None
+    match (saved["pre_tokenizer"] or {}).get("pretokenizers"):
+        case [
+            {"type": "Split", "pattern": {"Regex": str(expression)}, "behavior": "Isolated", "invert": False},
+            {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
+        ] if saved["normalizer"] is None:
+            return expression
+    return None
 
 
 def fastest(folder: Path) -> Encoder:

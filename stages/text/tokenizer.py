@@ -67,7 +67,7 @@ def known_ids(published: Path, tokenizer: Path) -> int:
 
 
 class Tokenizer:
-    """Text to ids and back. Every text has ids, and every text comes back as it was."""
+    """Text to ids and back. Every text has ids and comes back as it was (but U+2581 of a SentencePiece vocabulary)."""
 
     def __init__(self, backend: BytePairTokenizer, content_hash: str) -> None:
         self._backend = backend

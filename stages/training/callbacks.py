@@ -36,7 +36,7 @@ class Recorder(Callback):
 
     def on_train_start(self, trainer: Trainer, training: Training) -> None:  # type: ignore[override]
         """Start the clock, which only the logger and the progress line see."""
-        self.throughput = Throughput(training.model, measure_peak=trainer.logger is not None)
+        self.throughput = Throughput(training.model, trainer.logger is not None, trainer.world_size)
         self.throughput.start(training.progression.tokens, waited(trainer))
 
     def on_train_batch_end(  # type: ignore[override]

@@ -24,7 +24,7 @@ from stages.training.callbacks import Recorder, Resumption
 from stages.training.curves import Row, spikes
 from stages.training.launch import end_others, trainer_options
 from stages.training.module import Batches, Objective, Plan, Training, Validate
-from stages.training.ranks import lost_rank
+from stages.training.ranks import leave_group, lost_rank
 from stages.training.resumption import newest_state
 
 
@@ -104,11 +104,12 @@ def take_steps(trainer: Trainer, training: Training, steps: Steps) -> dict[str, 
         if not trainer.is_global_zero:  # the first says how the stage has ended
             sys.exit(0)
         raise KeyboardInterrupt from end
-    except RuntimeError as error:
-        lost = lost_rank(error)
+    except BaseException as error:  # whatever ends this rank, the others would wait for it
+        end_others(trainer)
+        leave_group()
+        lost = lost_rank(error) if isinstance(error, RuntimeError) else None
         if lost is None:
             raise
-        end_others(trainer)
         raise lost from error
 
 
@@ -138,6 +139,7 @@ def train_model(
         if logger is not None:  # its writer may have been killed too, before it wrote them all
             for row in training.progression.rows:
                 logger.log_metrics(row, int(row["step"]))
+    del state  # as large as all that it was restored into
     if training.progression.step < plan.steps:
         weights = fit(training, batches, checkpoints, logger, launch)
         if training.is_sharded and rank() == 0:

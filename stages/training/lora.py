@@ -108,7 +108,10 @@ def insert_adapter(model: Transformer | ScalarModel, settings: LoraSettings | No
 
 
 def adapter_weights(model: Transformer | ScalarModel) -> dict[str, Tensor]:
-    """The adapter by peft's names for `LlamaForCausalLM` and its like, or a classifier, whose `score` is our head."""
+    """The adapter by peft's names for `LlamaForCausalLM` and its like, or a classifier, whose `score` is our head.
+
+    transformers' classifiers have no bias there, and no gain and shift: what they give differs by constants.
+    """
     from peft import get_peft_model_state_dict
 
     factors = get_peft_model_state_dict(trunk_of(model), save_embedding_layers=False)

@@ -48,6 +48,12 @@ def require_same_step(step: int, device: torch.device) -> None:
         )
 
 
+def leave_group() -> None:
+    """Close the connections to the other ranks, who then learn that this one is lost."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def lost_rank(error: RuntimeError) -> StageError | None:
     """What to say of an error that came of another rank's end; None for any other."""
     if not (isinstance(error, torch.distributed.DistError) or "gloo" in str(error)):

@@ -27,10 +27,10 @@ def write_state(folder: Path, number: int, state: dict[str, Any]) -> None:
 
 
 def newest_state(folder: Path) -> dict[str, Any] | None:
-    """The latest state that can be read; nothing but tensors and plain values is ever unpickled."""
+    """The latest state that can be read, in main memory; nothing but tensors and plain values is ever unpickled."""
     for path in sorted(folder.glob("*.pt"), reverse=True):
         try:
-            return torch.load(path, weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
             print(f"{path} cannot be read: the run goes on from what was saved before it", file=sys.stderr)
     return None

@@ -37,7 +37,7 @@ def arithmetic(model: Transformer | ScalarModel, tokens: int) -> float:
 
 
 def measured_peak(dtype: torch.dtype) -> float:
-    """Floating-point operations per second of the best of a few square matrix products."""
+    """Operations per second of the best of a few square matrix products on the processor, in this process."""
     first, second = (torch.randn(PEAK_SIZE, PEAK_SIZE).to(dtype) for _ in range(2))
     seconds = []
     for _ in range(PEAK_REPEATS):
@@ -50,11 +50,12 @@ def measured_peak(dtype: torch.dtype) -> float:
 class Throughput:
     """A stopwatch over tokens; its figures go to logger and progress line, never into an output."""
 
-    def __init__(self, model: Transformer | ScalarModel, measure_peak: bool) -> None:
+    def __init__(self, model: Transformer | ScalarModel, measure_peak: bool, ranks: int = 1) -> None:
         self.per_token = arithmetic(model, 1)
         self.peak: float | None = None
+        """Of all ranks."""
         if measure_peak and next(model.parameters()).device.type == "cpu":
-            self.peak = measured_peak(model.compute_dtype)
+            self.peak = measured_peak(model.compute_dtype) * ranks
 
     def start(self, tokens: int, waited: float) -> None:
         """Begin an interval, with `tokens` and `waited` seconds for data behind it."""

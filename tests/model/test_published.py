@@ -148,6 +148,23 @@ def test_the_ends_of_a_text_are_those_of_the_configuration(tmp_path):
     assert edges(of_config(tmp_path)) == (None, None)
 
 
+def test_a_tokenizer_may_know_more_tokens_than_there_are_rows(tmp_path):
+    published.model("llama", 90).save_pretrained(tmp_path)
+    before = load_published(tmp_path, 64)
+    rows = with_vocabulary(before, 95, known=92, copies={93: 1}).model.embed_tokens.weight
+    assert torch.equal(rows[:90], before.model.embed_tokens.weight)
+    assert torch.equal(rows[93], rows[1])
+    torch.testing.assert_close(rows[91], rows[:90].mean(0))
+
+
+@pytest.mark.parametrize("content", ["no json", "[]", '{"model_type": "llama"}'])
+def test_a_configuration_that_is_none_is_the_user_s_to_mend(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(StageError) as caught:
+        load_published(tmp_path, 64)
+    assert caught.value.code == ExitCode.CONFIGURATION
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_new_tokens_begin_as_what_they_stand_for_or_as_the_mean_and_fillers_go(tmp_path, tied):
     published.model("llama", 90, tie_word_embeddings=tied).save_pretrained(tmp_path)

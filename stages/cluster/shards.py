@@ -21,8 +21,7 @@ def map_shards(
     `finished` belongs to these inputs, parameters and code alone, so what lies in it needs no doing. A folder has its
     name once all of it is there. Shards have names that differ.
     """
-    for unfinished in finished.glob(f"*{PARTIAL}"):
-        shutil.rmtree(unfinished)
+    remove_unfinished(finished)
     folders = [finished / shard.stem for shard in shards]
     pairs = [(shard, folder) for shard, folder in zip(shards, folders, strict=True) if not folder.is_dir()]
     with (
@@ -31,7 +30,14 @@ def map_shards(
     ):
         for _ in filled:
             progress.update(progress.done + 1)
+    remove_unfinished(finished)  # of nodes that were lost
     return folders
+
+
+def remove_unfinished(finished: Path) -> None:
+    """Remove what was left by tasks that never came to their end."""
+    for unfinished in finished.glob(f"*{PARTIAL}"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def fill(work: Callable[[Path, Path], None], pair: tuple[Path, Path]) -> None:
@@ -48,4 +54,4 @@ def fill(work: Callable[[Path, Path], None], pair: tuple[Path, Path]) -> None:
     except OSError:
         if not folder.is_dir():
             raise
-        shutil.rmtree(own)
+        shutil.rmtree(own, ignore_errors=True)

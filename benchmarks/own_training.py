@@ -2,7 +2,6 @@
 
 import itertools
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.peers.turns import NEVER, Shape, Turns, answer, answers, task
+from benchmarks.peers.turns import NEVER, Shape, Turns, answer, answers, be_asked
 from stages import pretrain
 from stages.cluster.rank import rank
 from stages.cluster.settings import ALONE
@@ -115,18 +114,5 @@ def whole_run(train: str, validation: str, tokenizer: str, tokens: int) -> None:
     answer(stream, **metrics)
 
 
-def main() -> None:
-    """Be the variant that is asked for."""
-    name, options = task()
-    if "shape" in options:
-        options["shape"] = Shape(**options["shape"])
-    variants: dict[str, Callable[..., None]] = {
-        "lightning": with_lightning,
-        "plain": without_lightning,
-        "run": whole_run,
-    }
-    variants[name](**options)
-
-
 if __name__ == "__main__":
-    main()
+    be_asked({"lightning": with_lightning, "plain": without_lightning, "run": whole_run})

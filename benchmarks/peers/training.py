@@ -8,7 +8,6 @@ Settings are each tool's own, but those that the task decides: shape, batch, pro
 import itertools
 import math
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainerCallback, TrainingArguments, set_seed
-from turns import NEVER, Shape, Turns, answer, answers, task
+from turns import NEVER, Shape, Turns, answer, answers, be_asked
 
 IGNORED = -100
 EVALUATION_ROWS = 8
@@ -208,19 +207,5 @@ def whole_run(
     answer(stream, validation_bits_per_byte=bits_per_byte(model, Path(validation), index, size))
 
 
-def main() -> None:
-    """Be the variant that is asked for."""
-    name, options = task()
-    options["shape"] = Shape(**options["shape"])
-    variants: dict[str, Callable[..., None]] = {
-        "trainer": trainer,
-        "sft": fine_tuner,
-        "tuned": tuned,
-        "litgpt": litgpt,
-        "run": whole_run,
-    }
-    variants[name](**options)
-
-
 if __name__ == "__main__":
-    main()
+    be_asked({"trainer": trainer, "sft": fine_tuner, "tuned": tuned, "litgpt": litgpt, "run": whole_run})

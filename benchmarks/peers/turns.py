@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -47,6 +48,14 @@ class Shape:
 def task() -> tuple[str, dict[str, Any]]:
     """What the command line asks for: the name of a variant, and its options."""
     return sys.argv[1], json.loads(sys.argv[2])
+
+
+def be_asked(variants: Mapping[str, Callable[..., None]]) -> None:
+    """Be the variant that the command line asks for."""
+    name, options = task()
+    if "shape" in options:
+        options["shape"] = Shape(**options["shape"])
+    variants[name](**options)
 
 
 def peak_mebibytes() -> float:

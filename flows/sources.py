@@ -140,13 +140,14 @@ def weights_folder(start: Mapping[str, str]) -> str:
     return huggingface_hub.snapshot_download(start["name"], revision=start["revision"], allow_patterns=[*WEIGHT_FILES])
 
 
-def recorded_weights(cache: dict[str, list[Any]]) -> dict[str, Any]:
-    """What `data/weights.json` is to hold: for each stage that starts from published weights, their files.
+def recorded_weights(content: Mapping[str, Any], cache: dict[str, list[Any]]) -> dict[str, Any]:
+    """What `data/weights.json` is to hold by `params.yaml`: for each stage with published weights, their files.
 
     SourcesError if they cannot be had.
     """
     recorded: dict[str, Any] = {}
-    for stage, section in ((stage, parameters().get(stage)) for stage in STARTS):
+    for stage in STARTS:
+        section = content.get(stage)
         start = section.get("init_from") if isinstance(section, dict) else None
         if not isinstance(start, dict):
             continue  # what it is instead, its stage will say
@@ -181,10 +182,10 @@ def parameters() -> dict[str, Any]:
         raise SourcesError(f"cannot read parameters: {PARAMETERS}: {error}. Mend the file.") from error
 
 
-def configured() -> list[dict[str, Any]]:
+def configured(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The entries of `collect.sources`."""
     try:
-        sources = parameters()["collect"]["sources"]
+        sources = content["collect"]["sources"]
     except (KeyError, TypeError) as error:
         raise SourcesError(f"section missing: {PARAMETERS}: collect.sources. Copy it back.") from error
     entries = sources if isinstance(sources, list) else [sources]
@@ -202,11 +203,11 @@ def configured() -> list[dict[str, Any]]:
     return sources
 
 
-def recorded_sources(cache: dict[str, list[Any]]) -> dict[str, Any]:
+def recorded_sources(content: Mapping[str, Any], cache: dict[str, list[Any]]) -> dict[str, Any]:
     """The record of the configured sources."""
     remedy = "Look at collect.sources in params.yaml."
     try:
-        return record(configured(), cache)
+        return record(configured(content), cache)
     except PackageNotFoundError as error:
         raise SourcesError(
             f"package not installed: {error.name}. Take it out of collect.sources or install it."
@@ -227,9 +228,10 @@ def known_hashes() -> dict[str, list[Any]]:
 
 def update() -> None:
     """Bring both records up to date with `params.yaml` and what it points at."""
-    cache = known_hashes()
-    changed = write_if_changed(RECORD, recorded_sources(cache))
-    write_if_changed(WEIGHTS, recorded_weights(cache))
+    content, cache = parameters(), known_hashes()
+    sources, weights = recorded_sources(content, cache), recorded_weights(content, cache)
+    changed = write_if_changed(RECORD, sources)
+    write_if_changed(WEIGHTS, weights)
     if cache:
         write_if_changed(HASH_CACHE, cache)
     print(f"{RECORD}: {'written' if changed else 'unchanged'}", file=sys.stderr)

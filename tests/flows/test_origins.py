@@ -84,7 +84,7 @@ def test_published_weights_are_named_and_a_changed_byte_in_them_is_found(
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(name)
     Path("params.yaml").write_text("pretrain: {init_from: {path: theirs}}")
-    sources.write_if_changed(Path("data/weights.json"), sources.recorded_weights({}))
+    sources.write_if_changed(Path("data/weights.json"), sources.recorded_weights(sources.parameters(), {}))
     section = {"init_from": {"path": "theirs"}}
     write_lock({"pretrain": ["model"]}, {"pretrain": ["data/weights.json"]}, {"pretrain": section})
     assert trace.run(["data/pretrain/model"]) == 0

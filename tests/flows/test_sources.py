@@ -96,6 +96,10 @@ def test_a_missing_package_is_named():
         package_entry("no-such-package")
 
 
+NO_SOURCE = "collect: {sources: []}\n"
+WEIGHTS = "cannot read the weights of pretrain.init_from:"
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
@@ -113,6 +117,9 @@ def test_a_missing_package_is_named():
         ("collect: {sources: [{name: n, url: 'file:///no/such/file'}]}", "cannot list a source"),
         ("collect: {sources: [{name: n, url: 'https://a:b@host/c'}]}", "password in an address: source n."),
         ("collect: {sources: [{name: n, ulr: 'x::https://a:b@host/c'}]}", "password in an address: source n."),
+        (f"{NO_SOURCE}pretrain: {{init_from: {{path: empty}}}}", "no weights: pretrain.init_from: nothing in empty"),
+        (f"{NO_SOURCE}pretrain: {{init_from: {{name: a/b}}}}", f"{WEIGHTS} 'revision'"),
+        (f"{NO_SOURCE}pretrain: {{init_from: {{name: a/b, revision: {'0' * 40}}}}}", WEIGHTS),
     ],
 )
 def test_what_cannot_be_listed_is_one_line_and_a_configuration_error(tmp_path, monkeypatch, capsys, parameters, words):
@@ -159,25 +166,3 @@ def test_published_weights_are_known_by_their_files(tmp_path, monkeypatch):
     files = json.loads(weights.read_text())["pretrain"]["files"]
     assert sorted(files) == ["config.json", "model-00001-of-00002.safetensors", "tokenizer.json"]
     assert files["config.json"] == {"size": 11, "hash": hashlib.sha256(b"config.json").hexdigest()}
-
-
-@pytest.mark.parametrize(
-    ("start", "words"),
-    [
-        ("{path: empty}", "no weights: pretrain.init_from: nothing in empty"),
-        ("{name: nobody/nothing}", "cannot read the weights of pretrain.init_from: 'revision'"),
-        (f"{{name: nobody/nothing, revision: {'0' * 40}}}", "cannot read the weights of pretrain.init_from"),
-    ],
-)
-def test_weights_that_cannot_be_had_are_said_in_one_line(tmp_path, monkeypatch, capsys, start, words):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "empty").mkdir()
-    start = f"collect: {{sources: [{{name: notes, path: notes}}]}}\npretrain: {{init_from: {start}}}"
-    (tmp_path / "params.yaml").write_text(start)
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"sources: {words}")
-    assert line.endswith("params.yaml.") or "HF_HUB_OFFLINE=0" in line

@@ -16,6 +16,9 @@ from stages.text.packing import lay_out, pack
 from stages.text.records import write_records
 from stages.text.shards import write_rows
 from stages.text.tokenizer import Tokenizer
+from stages.training.module import LoopSettings, Plan
+from stages.training.optimizer import OptimizerSettings
+from stages.training.schedule import ScheduleSettings
 
 HARD_TEXTS = (
     "",
@@ -31,6 +34,18 @@ HARD_TEXTS = (
     "ab" * 4000 + " " * 999 + "\n" * 99,
 )
 """What tokenizers stumble over."""
+
+PLAN = Plan(
+    title="test",
+    steps=20,
+    peak_learning_rate=0.01,
+    schedule=ScheduleSettings(warmup_share=0.1, decay_share=0.5),
+    optimizer=OptimizerSettings(
+        matrices="muon", beta_gradient=0.9, beta_square=0.95, epsilon=1e-8, weight_decay=0.1, gradient_clip=1.0
+    ),
+    loop=LoopSettings(log_steps=4, validation_steps=8, checkpoint_steps=5),
+    choose_by=None,
+)
 
 
 def small_config(vocabulary_size: int, **changes: Any) -> ModelConfig:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.model.gguf import LLAMA3
 from stages.text import encoder as encoders
 from stages.text.encoder import CompiledEncoder, GigatokenEncoder, LibraryEncoder, all_assigned, fastest
 from stages.text.stretch_counts import count
@@ -13,12 +14,6 @@ from stages.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from stages.text.vocabulary import learn, save
 from tests.conftest import SENTENCES
 from tests.specimens import HARD_TEXTS
-
-GPT4_PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-"""That of `cl100k_base`, as Llama 3 spells it."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +33,7 @@ def test_hard_texts_have_the_ids_of_the_library_when_seen_first_and_again(compil
 def gpt4_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gpt4")
     texts = [*SENTENCES, *["  it's 123", "<|bos|>|><|user|>"] * 20]
-    save(learn(count(texts, GPT4_PATTERN), 360, GPT4_PATTERN), folder)
+    save(learn(count(texts, LLAMA3), 360, LLAMA3), folder)
     return folder
 
 
@@ -70,7 +65,7 @@ def test_a_character_too_new_for_one_of_the_libraries_is_encoded_by_the_slow_one
 
 def test_gigatoken_and_the_compiled_loop_see_the_same_in_every_character_that_both_know(gigatoken, gpt4_folder):
     saved = json.loads((gpt4_folder / "tokenizer.json").read_text())
-    loop = CompiledEncoder(saved, splitting(GPT4_PATTERN), Tokenizer.load(gpt4_folder))
+    loop = CompiledEncoder(saved, splitting(LLAMA3), Tokenizer.load(gpt4_folder))
     codes = [*range(0xD800), *range(0xE000, 0x32000), *range(0xE0000, 0xE0200), 0x10FFFD]
     # A sign takes the apostrophe, a number two of the digits, white space both spaces: these tokens tell them apart.
     telling = [saved["model"]["vocab"][token] for token in ("'s", "123", "\u0120\u0120")]

@@ -1,6 +1,7 @@
 """A reward model's training on so many ranks, each with a part of the weights: `python -m ... RANKS FOLDER`."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,24 +12,14 @@ from stages.cluster.settings import ALONE, LaunchSettings
 from stages.model.scalar import ScalarModel
 from stages.training.comparisons import Comparison, Comparisons
 from stages.training.loop import Result, train_model
-from stages.training.module import LoopSettings, Plan
-from stages.training.optimizer import OptimizerSettings
+from stages.training.module import LoopSettings
 from stages.training.preference import HeldOutComparisons, preference_loss
-from stages.training.schedule import ScheduleSettings
+from tests import specimens
 from tests.specimens import fresh_model, small_config
 
 OUTPUTS = 2
-PLAN = Plan(
-    title="rewards",
-    steps=12,
-    peak_learning_rate=0.01,
-    schedule=ScheduleSettings(warmup_share=0.1, decay_share=0.5),
-    optimizer=OptimizerSettings(
-        matrices="muon", beta_gradient=0.9, beta_square=0.95, epsilon=1e-8, weight_decay=0.1, gradient_clip=1.0
-    ),
-    loop=LoopSettings(log_steps=3, validation_steps=3, checkpoint_steps=6),
-    choose_by="validation_loss",
-)
+LOOP = LoopSettings(log_steps=3, validation_steps=3, checkpoint_steps=6)
+PLAN = replace(specimens.PLAN, steps=12, loop=LOOP, choose_by="validation_loss")
 
 
 def comparisons(seed: int) -> Comparisons:

@@ -15,20 +15,8 @@ from stages.training.batches import LanguageBatch, Mixture, Part, Rows
 from stages.training.loop import Result, train_model
 from stages.training.module import LoopSettings, Plan
 from stages.training.objectives import next_token_loss
-from stages.training.optimizer import OptimizerSettings
 from stages.training.schedule import ScheduleSettings
-
-PLAN = Plan(
-    title="test",
-    steps=20,
-    peak_learning_rate=0.01,
-    schedule=ScheduleSettings(warmup_share=0.1, decay_share=0.5),
-    optimizer=OptimizerSettings(
-        matrices="muon", beta_gradient=0.9, beta_square=0.95, epsilon=1e-8, weight_decay=0.1, gradient_clip=1.0
-    ),
-    loop=LoopSettings(log_steps=4, validation_steps=8, checkpoint_steps=5),
-    choose_by=None,
-)
+from tests.specimens import PLAN
 
 
 class Points(Logger):

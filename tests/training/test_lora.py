@@ -23,8 +23,8 @@ from stages.training.batches import all_batches
 from stages.training.lora import AdapterSettings, LoraSettings, insert_adapter, merge_adapter, save_and_merge
 from stages.training.objectives import next_token_loss
 from stages.training.optimizer import build_optimizers
-from tests.specimens import small_config, uneven_model
-from tests.training.test_loop import PLAN, Interrupted, run, same_weights
+from tests.specimens import PLAN, small_config, uneven_model
+from tests.training.test_loop import Interrupted, run, same_weights
 
 SETTINGS = LoraSettings(
     rank=4, alpha=6, targets=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

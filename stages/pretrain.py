@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stages.cluster.settings import ALONE, LaunchSettings
 from stages.command import command
-from stages.model.published import edges, load_published, with_vocabulary
+from stages.model.published import edges, give_vocabulary, load_published
 from stages.model.transformer import ModelConfig, Transformer
 from stages.parameters import Metrics
 from stages.pretrained import Pretrained, recorded_folder
@@ -55,7 +55,9 @@ def published_model(folder: Path, tokenizer: Path, context_length: int) -> Trans
     vocabulary, known = Tokenizer.load(tokenizer), known_ids(folder, tokenizer)
     ends = zip((vocabulary.bos, vocabulary.end), edges(folder), strict=True)
     copies = {ours: theirs for ours, theirs in ends if ours >= known and theirs is not None}
-    return with_vocabulary(load_published(folder, context_length), vocabulary.vocabulary_size, known, copies)
+    model = load_published(folder, context_length)
+    give_vocabulary(model, vocabulary.vocabulary_size, known, copies)
+    return model
 
 
 def run(

@@ -35,10 +35,14 @@ def recorded_folder(pretrained: Pretrained, record: Path, stage: str) -> Path:
     """The folder of files, each as `record` has it for the stage; StageError if one of them is missing or another."""
     folder = folder_of(pretrained)
     recorded = json.loads(record.read_text(encoding="utf-8")).get(stage, {}).get("files", {})
-    for name, entry in (recorded or {CONFIG_FILE: {"hash": ""}}).items():
-        if not (folder / name).is_file() or file_hash(folder / name) != entry["hash"]:
-            where, remedy = f"{folder / name}, {record}", "Run `make sources`."
-            raise StageError(ExitCode.DATA, "not the weights that were recorded", where, remedy)
+    changed = [
+        name
+        for name, entry in recorded.items()
+        if not (folder / name).is_file() or file_hash(folder / name) != entry["hash"]
+    ]
+    if changed or not recorded:
+        where = f"{folder / ''.join(changed[:1])}, {record}"
+        raise StageError(ExitCode.DATA, "not the weights that were recorded", where, "Run `make sources`.")
     return folder
 
 

@@ -114,13 +114,9 @@ def resized(matrix: Tensor, size: int, known: int, copies: Mapping[int, int]) ->
     return nn.Parameter(rows)
 
 
-def with_vocabulary(model: Transformer, size: int, known: int, copies: Mapping[int, int]) -> Transformer:
-    """The model for a vocabulary of `size` ids, of which its own are the first `known`; see `resized`."""
-    config = model.config.model_copy(update={"vocabulary_size": size})
-    weights = model.state_dict()
-    for name in ("model.embed_tokens.weight", "lm_head.weight"):
-        if name in weights:
-            weights[name] = resized(weights[name], size, known, copies)
-    larger = Transformer(config)
-    larger.load_state_dict(weights)
-    return larger
+def give_vocabulary(model: Transformer, size: int, known: int, copies: Mapping[int, int]) -> None:
+    """Let the model have a vocabulary of `size` ids, of which its own are the first `known`; see `resized`."""
+    model.config = model.config.model_copy(update={"vocabulary_size": size})
+    for matrix in (model.model.embed_tokens, model.lm_head):
+        if matrix is not None:
+            matrix.weight = resized(matrix.weight, size, known, copies)

@@ -1,3 +1,4 @@
+import copy
 import json
 from pathlib import Path
 from typing import get_args
@@ -10,7 +11,7 @@ from stages.errors import ExitCode, StageError
 from stages.model.checkpoint import save_model
 from stages.model.generation import generate
 from stages.model.hugging_face import model_config
-from stages.model.published import edges, load_published, with_vocabulary
+from stages.model.published import edges, give_vocabulary, load_published
 from stages.model.transformer import Family
 from tests import published
 
@@ -151,7 +152,9 @@ def test_the_ends_of_a_text_are_those_of_the_configuration(tmp_path):
 def test_a_tokenizer_may_know_more_tokens_than_there_are_rows(tmp_path):
     published.model("llama", 90).save_pretrained(tmp_path)
     before = load_published(tmp_path, 64)
-    rows = with_vocabulary(before, 95, known=92, copies={93: 1}).model.embed_tokens.weight
+    after = copy.deepcopy(before)
+    give_vocabulary(after, 95, known=92, copies={93: 1})
+    rows = after.model.embed_tokens.weight
     assert torch.equal(rows[:90], before.model.embed_tokens.weight)
     assert torch.equal(rows[93], rows[1])
     torch.testing.assert_close(rows[91], rows[:90].mean(0))
@@ -169,7 +172,9 @@ def test_a_configuration_that_is_none_is_the_user_s_to_mend(tmp_path, content):
 def test_new_tokens_begin_as_what_they_stand_for_or_as_the_mean_and_fillers_go(tmp_path, tied):
     published.model("llama", 90, tie_word_embeddings=tied).save_pretrained(tmp_path)
     before = load_published(tmp_path, 64)
-    after = with_vocabulary(before, 84, known=80, copies={81: 3})
+    after = copy.deepcopy(before)
+    give_vocabulary(after, 84, known=80, copies={81: 3})
+    assert after.config.vocabulary_size == 84
     for name in ["model.embed_tokens.weight"] + ([] if tied else ["lm_head.weight"]):
         old, new = before.state_dict()[name], after.state_dict()[name]
         assert new.shape == (84, 32)

@@ -1,6 +1,7 @@
 """Turn a stage's `run` into a command: paths, typed parameters, seed, lock, checkpoints, tracking, errors."""
 
 import argparse
+import gc
 import inspect
 import os
 import shutil
@@ -282,6 +283,7 @@ def as_rank(name: str, paths: dict[str, Path]) -> int:
 
 def command(name: str, run: Run) -> None:
     """Run the stage `name` as its command line says, and exit with the code of how it ended."""
+    gc.freeze()  # what has been imported stays: no search for garbage looks through it again, nor that at the exit
     run = importable(run)
     paths = vars(parser(name, run).parse_args())
     resume_from = paths.pop("resume_from", None)

@@ -5,6 +5,7 @@ transformers, scipy.signal and matplotlib: two to four seconds. Here the package
 than those two is asked of it; then it loads as usual, into the same module, around the submodules already there.
 """
 
+import gc
 import importlib
 import importlib.metadata
 import importlib.util
@@ -17,6 +18,10 @@ from types import ModuleType
 from typing import Any
 
 PACKAGE = "torchmetrics"
+
+NEW_OBJECTS = 50_000
+"""After which Python looks for garbage in cycles: after its usual 700 it spends a quarter of an import of PyTorch and
+Lightning on looking through what stays."""
 
 
 def _without_plots(search: Sequence[str]) -> None:
@@ -75,5 +80,6 @@ class DeferringFinder(MetaPathFinder):
 
 def install() -> None:
     """Defer torchmetrics in this process; nothing is imported now, and a second call does nothing."""
+    gc.set_threshold(NEW_OBJECTS)
     if PACKAGE not in sys.modules and not any(isinstance(finder, DeferringFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, DeferringFinder())

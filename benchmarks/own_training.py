@@ -23,6 +23,9 @@ from stages.training.objectives import chunk_gradients, next_token_loss
 from stages.training.optimizer import build_optimizers
 from stages.training.scaling import model_shape
 
+MICRO_BATCH_ROWS = 8
+"""As many as leave no row of a step empty: pretrain's own divide its steps of 13 rows."""
+
 
 @dataclass(frozen=True)
 class InTurn(Mixture):
@@ -57,7 +60,7 @@ def batches_of(shape: Shape, params: pretrain.Params, turns: Turns | None) -> In
     """Random rows, each one document."""
     tokens = shape.tokens()
     rows = Rows(tokens, np.ones_like(tokens), None)
-    size = min(params.micro_batch_rows, shape.rows)
+    size = min(MICRO_BATCH_ROWS, shape.rows)
     return InTurn([Part("random", rows, shape.rows)], size, params.seed, turns=turns)
 
 

@@ -28,14 +28,16 @@ def peak_memory(device: torch.device) -> float:
 class Recorder(Callback):
     """Adds rows to the curves and passes them to the logger; between rows it costs next to nothing.
 
-    Without a progress line, which the first rank alone has, it does no more than to validate sharded weights with all.
+    Without a progress line, which the first rank alone has, it does no more than to validate with the others.
     """
 
     def __init__(self, progress: Progress | None) -> None:
         self.progress = progress
 
     def on_train_start(self, trainer: Trainer, training: Training) -> None:  # type: ignore[override]
-        """Start the clock, which only the logger and the progress line see."""
+        """Validate the starting weights where they will be trained; start the clock, which no output depends on."""
+        if not training.progression.validations:
+            self.validate(training)
         self.throughput = Throughput(training.model, trainer.logger is not None, trainer.world_size)
         self.throughput.start(training.progression.tokens, waited(trainer))
 
@@ -48,12 +50,17 @@ class Recorder(Callback):
         validated = step % loop.validation_steps == 0 or step == training.plan.steps
         if validated or step % loop.log_steps == 0:
             speed = self.throughput.figures(progression.tokens, waited(trainer))
-            if validated and (self.progress is not None or training.is_sharded):
-                training.run_validation()
+            if validated:
+                self.validate(training)
             if self.progress is not None:
                 self.note(trainer, training, self.progress, speed)
             self.throughput.start(progression.tokens, waited(trainer))
         training.is_whole = True
+
+    def validate(self, training: Training) -> None:
+        """On the first rank alone, or on all of them where each holds a part of the weights."""
+        if self.progress is not None or training.is_sharded:
+            training.run_validation()
 
     def note(self, trainer: Trainer, training: Training, progress: Progress, speed: dict[str, float]) -> None:
         """Add a row to the curves, and pass it on."""

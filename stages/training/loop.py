@@ -131,10 +131,7 @@ def train_model(
     torch.set_num_threads(max(torch.get_num_threads() // launch.processes, 1))
     training = Training(model, objective, validate, plan, batches.names)
     state = newest_state(checkpoints)
-    if state is None:
-        if rank() == 0:
-            training.run_validation()
-    else:
+    if state is not None:
         training.restore(state)
         if logger is not None:  # its writer may have been killed too, before it wrote them all
             for row in training.progression.rows:

@@ -14,7 +14,9 @@ OPERATIONS_PER_WEIGHT = 6
 OPERATIONS_PER_FROZEN_WEIGHT = 4
 """Of these without the two for its own gradient."""
 
-PEAK_SIZE = 768
+PEAK_SIZES = {"cpu": 768, "cuda": 8192}
+"""Rows and columns of a product that a device is at its best with, for fractions of a second."""
+
 PEAK_REPEATS = 5
 
 
@@ -36,15 +38,17 @@ def arithmetic(model: Transformer | ScalarModel, tokens: int) -> float:
     return float(sum(per_weight[matrix.requires_grad] * matrix.numel() for matrix in matrices(model)) * tokens)
 
 
-def measured_peak(dtype: torch.dtype) -> float:
-    """Operations per second of the best of a few square matrix products on the processor, in this process."""
-    first, second = (torch.randn(PEAK_SIZE, PEAK_SIZE).to(dtype) for _ in range(2))
+def measured_peak(dtype: torch.dtype, device: torch.device) -> float:
+    """Operations per second of the best of a few square matrix products on a device, in this process."""
+    size = PEAK_SIZES[device.type]
+    first, second = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     seconds = []
     for _ in range(PEAK_REPEATS):
         began = time.perf_counter()
-        first @ second
+        product = first @ second
+        product[0, 0].item()  # which waits for a device that works on beside this process
         seconds.append(time.perf_counter() - began)
-    return 2 * PEAK_SIZE**3 / min(seconds)
+    return 2 * size**3 / min(seconds)
 
 
 class Throughput:
@@ -54,8 +58,9 @@ class Throughput:
         self.per_token = arithmetic(model, 1)
         self.peak: float | None = None
         """Of all ranks."""
-        if measure_peak and next(model.parameters()).device.type == "cpu":
-            self.peak = measured_peak(model.compute_dtype) * ranks
+        device = next(model.parameters()).device
+        if measure_peak and device.type in PEAK_SIZES:
+            self.peak = measured_peak(model.compute_dtype, device) * ranks
 
     def start(self, tokens: int, waited: float) -> None:
         """Begin an interval, with `tokens` and `waited` seconds for data behind it."""

@@ -1,6 +1,10 @@
+import time
+
+import torch
+
 from stages.model.scalar import ScalarModel
 from stages.model.transformer import Transformer
-from stages.training.throughput import Throughput, arithmetic, matrix_weights
+from stages.training.throughput import Throughput, arithmetic, matrix_weights, measured_peak
 
 
 def test_an_embedding_counts_where_it_is_the_output_projection(tiny_model):
@@ -20,6 +24,16 @@ def test_a_frozen_weight_has_no_gradient_of_its_own(tiny_model):
     model.requires_grad_(False)
     model.model.layers[0].self_attn.q_proj.weight.requires_grad_(True)
     assert arithmetic(model, 10) == 40 * matrix_weights(model) + 20 * 256
+
+
+def test_a_peak_is_what_a_product_of_matrices_reaches_here():
+    peak = measured_peak(torch.float32, torch.device("cpu"))
+    first, second = torch.randn(2, 256, 256)
+    began = time.perf_counter()
+    for _ in range(20):
+        first @ second
+    small = 20 * 2 * 256**3 / (time.perf_counter() - began)
+    assert small / 100 < peak < 100 * small
 
 
 def test_speed_is_tokens_over_seconds(tiny_model, monkeypatch):

@@ -1,4 +1,4 @@
-"""Keeps Lightning from loading what a text model never uses: the metrics of torchmetrics and all that they import.
+"""Keeps imports short, above all Lightning's, from which the metrics of torchmetrics and all that they import are kept.
 
 Lightning needs two base classes of torchmetrics, but the package's own `__init__` loads every metric, and with them
 transformers, scipy.signal and matplotlib: two to four seconds. Here the package is left unexecuted until a name other
@@ -79,7 +79,8 @@ class DeferringFinder(MetaPathFinder):
 
 
 def install() -> None:
-    """Defer torchmetrics in this process; nothing is imported now, and a second call does nothing."""
+    """Defer torchmetrics and look for garbage less often in this process; nothing is imported now, and a second call
+    does nothing."""
     gc.set_threshold(NEW_OBJECTS)
     if PACKAGE not in sys.modules and not any(isinstance(finder, DeferringFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, DeferringFinder())

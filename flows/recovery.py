@@ -2,7 +2,8 @@
 
 DVC writes its record, `dvc.lock`, in place and for a tenth of a second or more. Killed then, it leaves a record that it
 refuses to read, or one that has lost stages. Its table of who reads and writes what is written in place as well, and in
-a container whose first process does not collect ended ones, a killed DVC goes on to block its successors there.
+a container whose first process does not collect ended ones, a killed DVC goes on to block its successors there. In its
+cache of runs it may leave a folder without an entry, which ends its successors with `join() argument must be str`.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ KEPT = "recorded_stages.json"
 """In Prefect's folder: the stages of the record when it was whole."""
 TEMPORARY = Path(".dvc/tmp")
 TABLE = TEMPORARY / "rwlock"
+CACHE_OF_RUNS = Path(".dvc/cache/runs")
 
 
 @contextlib.contextmanager
@@ -100,10 +102,20 @@ def mend_table() -> None:
             TABLE.unlink()
 
 
+def mend_cache_of_runs() -> None:
+    """Remove half-written entries and folders without any; DVC writes there while it holds its lock."""
+    for entry in CACHE_OF_RUNS.glob("*/*/.*.tmp"):
+        entry.unlink()
+    for folder in CACHE_OF_RUNS.glob("*/*/"):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
 def mend(home: Path) -> None:
-    """Mend both; the record's stages are kept in `home`, Prefect's folder."""
+    """Mend all three; the record's stages are kept in `home`, Prefect's folder."""
     with held(TEMPORARY / "lock"):
         mend_record(home / KEPT)
+        mend_cache_of_runs()
     with held(TEMPORARY / "rwlock.lock"):
         mend_table()
 

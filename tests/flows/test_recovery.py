@@ -114,6 +114,25 @@ def test_one_that_has_ended_and_was_not_collected_does_not_block_dvc(done: Proje
     ended.wait()
 
 
+def test_what_was_not_written_whole_in_the_cache_of_runs_does_not_end_dvc(done: Project, record: Path) -> None:
+    (entry,) = [path for path in Path(".dvc/cache/runs").glob("*/*/*") if "stages.collect" in path.read_text()]
+    entry.unlink()  # killed between the folder and its entry; an entry that DVC cannot read it removes itself
+    forgotten = YAML(typ="safe").load(record)
+    del forgotten["stages"]["collect"]
+    YAML(typ="safe").dump(forgotten, record)
+    Path(".prefect", recovery.KEPT).unlink()
+    again = ("dvc", "repro", "--single-item", "collect")
+    code, words = done.run(*again, HEADWATER_TRACKING="off")
+    assert code != 0
+    assert "join() argument must be str" in words
+    entry.with_name(".AbC-1_.tmp").touch()
+    recovery.mend(Path(".prefect"))
+    assert not entry.parent.exists()
+    assert len(list(Path(".dvc/cache/runs").glob("*/*/*"))) == 3
+    code, words = done.run(*again, HEADWATER_TRACKING="off")
+    assert code == 0, words
+
+
 def test_one_at_work_stays_in_the_table(record: Path) -> None:
     table = Path(".dvc/tmp/rwlock")
     table.write_text(json.dumps({"read": {"/a": [{"pid": os.getpid(), "cmd": "dvc repro"}]}}))

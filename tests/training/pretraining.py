@@ -58,11 +58,11 @@ def same(one: dict, other: dict) -> bool:
 def started(project: Project, step: str) -> subprocess.Popen[str]:
     """A run that has written its state after that step."""
     process = project.start(*COMMAND, HEADWATER_TRACKING="off")
-    wait_for(project, process, step)
+    wait_for_state(project, process, step)
     return process
 
 
-def wait_for(project: Project, process: subprocess.Popen[str], step: str) -> None:
+def wait_for_state(project: Project, process: subprocess.Popen[str], step: str) -> None:
     """Wait until a run has written its state after that step."""
     deadline = time.monotonic() + 300
     while not list((project.folder / "data/pretrain/checkpoints").glob(f"*/{step}.pt")):

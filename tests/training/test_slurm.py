@@ -15,7 +15,7 @@ from stages.cluster.slurm import job_name
 from stages.errors import ExitCode
 from tests.projects import Project
 from tests.training import slurm_cluster
-from tests.training.pretraining import COMMAND, curves_and_weights, on, same, started, trained, wait_for
+from tests.training.pretraining import COMMAND, curves_and_weights, on, same, started, trained, wait_for_state
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def test_pre_empted_interrupted_and_left_behind_it_goes_on(project: Project, loc
     process = started(project, "00000010")
     first = job(project)
     subprocess.run(["scontrol", "requeue", first], check=True)
-    wait_for(project, process, "00000020")
+    wait_for_state(project, process, "00000020")
     assert job(project) == first
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)

@@ -132,19 +132,20 @@ def start_rows(size: str, taken: Mapping[str, Taken]) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         cold, *warm = (first_step(compiled, {"TORCHINDUCTOR_CACHE_DIR": folder}) for _ in range(1 + STARTS))
     without = statistics.median(first_step(eager, {}) for _ in range(STARTS))
-    what = f"{size}: import to first step"
+    what, again = f"{size}: import to first step", statistics.median(warm)
     return [
-        most(f"{what}, warm cache", "s", statistics.median(warm), FIRST_STEP_SECONDS, STARTS),
+        most(f"{what}, warm cache", "s", again, FIRST_STEP_SECONDS, STARTS),
         Row(f"{what}, cold cache", "s", round(cold, 1)),
         Row(f"{what}, not compiled", "s", round(without, 1), runs=STARTS),
-        compile_row(size, cold - without, taken[OURS], taken[EAGER]),
+        compile_row(size, "warm", again - without, taken[OURS], taken[EAGER]),
+        compile_row(size, "cold", cold - without, taken[OURS], taken[EAGER]),
     ]
 
 
-def compile_row(size: str, seconds: float, compiled: Taken, eager: Taken) -> Row:
+def compile_row(size: str, cache: str, seconds: float, compiled: Taken, eager: Taken) -> Row:
     """The arithmetic from which compiling pays, if it costs so many seconds: what `auto` decides by."""
     saved = statistics.median(eager.turns) - statistics.median(compiled.turns)
-    what, unit = f"{size}: arithmetic from which compiling pays, cold cache", "10^12 operations"
+    what, unit = f"{size}: arithmetic from which compiling pays, {cache} cache", "10^12 operations"
     if saved <= 0:
         return Row(what, unit, None, why="a compiled step is no faster")
     steps = max(seconds, 0.0) / saved

@@ -102,10 +102,10 @@ def test_lightning_costs_what_its_step_is_longer_and_has_a_goal_at_one_shape():
 
 def test_compiling_pays_once_the_steps_have_made_up_for_it():
     # 20 s at 0.1 s a step are 200 steps of 4,096 tokens, 6 operations for each of 1.53 million weights.
-    row = training.compile_row("1M", 20.0, Taken(1, 1, [0.1]), Taken(1, 1, [0.2]))
+    row = training.compile_row("1M", "cold", 20.0, Taken(1, 1, [0.1]), Taken(1, 1, [0.2]))
     assert row.ours == pytest.approx(200 * 4096 * 6 * 1_527_808 / 1e12, abs=0.005)
     assert row.why == f"200 steps of 4,096 tokens; auto compiles from {COMPILE_ARITHMETIC / 1e12:g}"
-    never = training.compile_row("1M", 20.0, Taken(1, 1, [0.2]), Taken(1, 1, [0.2]))
+    never = training.compile_row("1M", "cold", 20.0, Taken(1, 1, [0.2]), Taken(1, 1, [0.2]))
     assert (never.ours, never.why) == (None, "a compiled step is no faster")
 
 

@@ -182,8 +182,8 @@ class Tracking(AbstractContextManager["Tracking"]):
             self.finish(status(code_of(error), "").state, {}, {})
 
 
-def follow(name: str, run: Run, paths: dict[str, Path]) -> int:
-    """Run a stage as one of the ranks that its first has started, which exits when it has done its part; the code.
+def take_part(name: str, run: Run, paths: dict[str, Path]) -> Status:
+    """Run a stage as one of the ranks that its first has started, which exits when it has done its part; how it ended.
 
     It holds no lock, tracks nothing and writes nothing.
     """
@@ -193,11 +193,11 @@ def follow(name: str, run: Run, paths: dict[str, Path]) -> int:
         checkpoints = call.checkpoints / call.fingerprint()
         run(params=call.params, **paths, checkpoints=checkpoints, logger=None, launch=call.launch)
     except SystemExit:
-        return 0
+        return status(0, "")
     except BaseException as error:
         ended = status_of(error)
         print(f"{name}, rank {rank()}: {ended.message}", file=sys.stderr)
-        return ended.code
+        return ended
     raise AssertionError("a rank that is not the first has come to the end of its stage")
 
 
@@ -275,10 +275,10 @@ def importable(run: Run) -> Run:
     return import_module(main.name).run if main and is_spread else run  # type: ignore[no-any-return]
 
 
-def as_rank(name: str, paths: dict[str, Path]) -> int:
-    """Run a stage in a process that a cluster has started as one of its ranks; the code."""
+def as_rank(name: str, paths: dict[str, Path]) -> Status:
+    """Run a stage in a process that a cluster has started as one of its ranks; how it ended."""
     run = import_module(f"stages.{name}").run
-    return follow(name, run, paths) if rank() > 0 else perform(name, run, paths, None).code
+    return take_part(name, run, paths) if rank() > 0 else perform(name, run, paths, None)
 
 
 def command(name: str, run: Run) -> None:
@@ -290,5 +290,5 @@ def command(name: str, run: Run) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # a process in the background would ignore the first
         signal.signal(number, interrupt)
     if rank() > 0:
-        sys.exit(follow(name, run, paths))
+        sys.exit(take_part(name, run, paths).code)
     sys.exit(perform(name, run, paths, resume_from).code)

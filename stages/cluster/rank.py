@@ -11,6 +11,9 @@ LOCAL = "LOCAL_RANK"
 NUMBERS = {"slurm": "SLURM_PROCID", "ray": "RANK"}
 """Where a launcher writes the number of a rank."""
 
+LOST = "another rank was lost"
+"""How a rank's message begins that has not failed by itself."""
+
 
 def launcher() -> str | None:
     """The launcher that has started this process as a rank; None for the stage's command itself, and what it starts."""

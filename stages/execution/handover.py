@@ -22,7 +22,7 @@ def rank_command(stage: str, paths: dict[str, Path]) -> list[str]:
 
 
 def hand_over(
-    stage: str, paths: dict[str, Path], settings: LaunchSettings, rank: Callable[[str, dict[str, Path]], object]
+    stage: str, paths: dict[str, Path], settings: LaunchSettings, rank: Callable[[str, dict[str, Path]], Status]
 ) -> Status:
     """Run the stage's ranks elsewhere, each by its command, or by `rank` in a process that there is; how it ended."""
     output = paths["output"]

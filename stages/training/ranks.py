@@ -4,6 +4,7 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+from stages.cluster.rank import LOST
 from stages.errors import ExitCode, StageError
 
 
@@ -60,7 +61,7 @@ def lost_rank(error: RuntimeError) -> StageError | None:
         return None
     reason = str(error).strip().splitlines()[0]
     remedy = "See what ended it above or in its node's log, and run again: it goes on from what was saved."
-    return StageError(ExitCode.RESOURCES, "another rank was lost", reason, remedy)
+    return StageError(ExitCode.RESOURCES, LOST, reason, remedy)
 
 
 def most(count: int, device: torch.device) -> int:

@@ -2,14 +2,24 @@
 
 import json
 import re
+import shutil
 import signal
+import time
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import psutil
 import pytest
+import torch.distributed
 from ray.cluster_utils import Cluster
 
+from stages.cluster.rank import rank
+from stages.cluster.ray_workers import run_workers
+from stages.cluster.settings import ALONE, RayWorkers
 from stages.errors import ExitCode
+from stages.execution.outcome import Status, status, status_of
+from stages.training.ranks import lost_rank
 from tests import ray_cluster
 from tests.projects import Project
 from tests.training.pretraining import COMMAND, curves_and_weights, on, same, started, trained
@@ -71,6 +81,42 @@ def test_asked_to_end_the_workers_write_their_state_and_go_on(project: Project, 
     assert int(newest.stem) >= 10
     curve, _ = trained(project)
     assert [row["loss"] for row in curve] == pytest.approx([row["loss"] for row in local[0]], rel=2e-3)
+
+
+def test_an_error_of_one_rank_alone_ends_all_of_them(project: Project) -> None:
+    process = started(on(project, 2), "00000010")
+    states = project.folder / "data/pretrain/checkpoints"
+    shutil.rmtree(states)
+    states.touch()  # the first rank, which alone writes states, can write none any more
+    output, _ = process.communicate(timeout=240)
+    states.unlink()
+    assert process.returncode == ExitCode.BUG, output
+    assert re.match("pretrain: NotADirectoryError: .*checkpoints", output.splitlines()[-1])
+    assert workers() == []
+
+
+def second_fails(attempts: Path) -> Status:
+    """A rank: the second fails by itself, while the first waits for it."""
+    with attempts.open("a") as file:
+        file.write(f"{rank()}")
+    torch.distributed.barrier()
+    if rank() == 1:
+        time.sleep(5)  # Ray gives up at once where a worker ends before all are known to have started
+        return status(ExitCode.RESOURCES, "the second has no memory")
+    try:
+        torch.distributed.barrier()
+    except RuntimeError as error:
+        return status_of(lost_rank(error))
+    raise AssertionError("nobody to wait for")
+
+
+def test_an_error_of_another_rank_alone_ends_all_of_them_and_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    of_ray = {"launcher": "ray", "processes": 2, "ray": RayWorkers(address=cluster.address, cores=1)}
+    attempts = tmp_path / "attempts"
+    error = run_workers("pretrain", partial(second_fails, attempts), tmp_path, ALONE.model_copy(update=of_ray))
+    assert "a rank has failed: the second has no memory" in str(error)
+    assert sorted(attempts.read_text()) == ["0", "1"]
+    assert workers() == []
 
 
 def test_a_cluster_that_does_not_answer_is_named(project: Project, cluster: Cluster) -> None:

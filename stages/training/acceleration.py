@@ -1,5 +1,6 @@
 """What makes a run fast without changing its recipe: number format, compilation, threads; `auto` resolved by rule."""
 
+import ctypes
 import shutil
 import sys
 from dataclasses import asdict, dataclass
@@ -20,9 +21,12 @@ BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", GPU_BF16})
 """Processors with one of these multiply bf16 in hardware, faster than fp32; others emulate it, many times slower."""
 
 COMPILE_ARITHMETIC = 2e12
-"""Floating-point operations from which compilation pays. A cold cache costs 20 s and more, a warm one 3 s; a compiled
-step takes a fifth to a quarter less, of the 40 s that this many operations take on two cores without AVX-512."""
+"""Floating-point operations from which compilation pays: seconds to compile over seconds saved at a step. Between
+what a warm cache wants, as every stage but the first of a shape finds it (0.7e12 for a million weights, 2e12 for five),
+and what a cold one does (7e12, 21e12), on two cores with AVX-512 (benchmarks/results/training.json)."""
 
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+"""Of mallopt(3), from glibc's malloc.h: how much freed memory is kept, -1 for all; how many blocks are mapped alone."""
 
 Threads = Literal["auto"] | Annotated[int, Field(gt=0, le=1024)]
 """A number of threads: torch crashes where the system cannot give as many as it asks for."""
@@ -83,12 +87,24 @@ def resolve(settings: AccelerationSettings, processor: Processor, arithmetic: fl
     )
 
 
+def keep_memory() -> None:
+    """Have glibc keep what is freed; another C library is left as it is.
+
+    It gives large blocks back to the system, which clears every page of them anew at the next step.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(MMAP_MAX, 0)
+        mallopt(TRIM_THRESHOLD, -1)
+
+
 def accelerate(model: nn.Module, acceleration: Acceleration) -> None:
     """Set the process and the model up; every decoder inside `model` is reached.
 
     Blocks are compiled one by one: they are alike, so that one program serves all of them, and every stage that uses
     the same shape, whatever stands around the blocks.
     """
+    keep_memory()
     torch.set_num_threads(acceleration.threads)
     for module in model.modules():
         if isinstance(module, Transformer):

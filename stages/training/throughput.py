@@ -15,7 +15,8 @@ OPERATIONS_PER_FROZEN_WEIGHT = 4
 """Of these without the two for its own gradient."""
 
 PEAK_SIZES = {"cpu": 768, "cuda": 8192}
-"""Rows and columns of a product that a device is at its best with, for fractions of a second."""
+"""Rows and columns of a product that is to show a device at its best within fractions of a second: that of a processor
+is measured, that of a GPU is an estimate."""
 
 PEAK_REPEATS = 5
 

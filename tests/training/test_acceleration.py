@@ -1,3 +1,7 @@
+import ctypes
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -46,3 +50,26 @@ def test_the_number_format_reaches_a_decoder_inside_another_model(tiny_model):
     assert model[0].compute_dtype == torch.bfloat16
     assert torch.get_num_threads() == 1
     torch.set_num_threads(before)
+
+
+CLEARED_PAGES = """
+import resource, torch
+from stages.training.acceleration import keep_memory
+
+def cleared():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(16 * 1024**2)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(cleared(), cleared())
+keep_memory()
+print(cleared(), cleared())
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="THE C LIBRARY IS NOT GLIBC: nothing to set")
+def test_memory_that_a_step_frees_stays_for_the_next():
+    shown = subprocess.run([sys.executable, "-c", CLEARED_PAGES], capture_output=True, text=True, check=True).stdout
+    *stock, first, again = map(int, shown.split())
+    assert min(stock) > first / 2
+    assert again < first / 10

@@ -66,7 +66,11 @@ def queue_states(listing: str) -> dict[str, str]:
 
 
 def worker_environment(workers: int) -> dict[str, str]:
-    """The environment of DVC's workers: the cores are shared out, unless the user grants each process fewer."""
+    """The environment of DVC's workers: the cores are shared out, unless the user grants each process fewer.
+
+    Fewer threads round otherwise, and a `dvc repro` of a setting that was tried here takes what they gave from DVC's
+    cache of runs: to have the bytes of `make run`, run it with `--workers 1`, or `dvc repro --no-run-cache`.
+    """
     threads = min(int(os.environ["OMP_NUM_THREADS"]), environment.available_cores() // workers)
     return dvc_environment() | {"OMP_NUM_THREADS": str(max(1, threads))}
 

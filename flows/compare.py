@@ -4,6 +4,8 @@ A setting is one or more parameters: `python -m flows.compare pretrain.depth=2 p
 One that has already run is found by its hash, among DVC's experiments and in this checkout, and is not run again.
 Edits of what git tracks go along; a new file has to be added to git first. What settings share is restored from DVC's
 cache where the checkout has run it, so bring that up to date before.
+Workers side by side share the cores, and fewer threads round otherwise: a later `dvc repro` of such a setting takes its
+outputs from DVC's cache of runs. For the bytes of `make run`, compare with one worker, or `dvc repro --no-run-cache`.
 """
 
 import argparse
@@ -66,11 +68,7 @@ def queue_states(listing: str) -> dict[str, str]:
 
 
 def worker_environment(workers: int) -> dict[str, str]:
-    """The environment of DVC's workers: the cores are shared out, unless the user grants each process fewer.
-
-    Fewer threads round otherwise, and a `dvc repro` of a setting that was tried here takes what they gave from DVC's
-    cache of runs: to have the bytes of `make run`, run it with `--workers 1`, or `dvc repro --no-run-cache`.
-    """
+    """The environment of DVC's workers: the cores are shared out, unless the user grants each process fewer."""
     threads = min(int(os.environ["OMP_NUM_THREADS"]), environment.available_cores() // workers)
     return dvc_environment() | {"OMP_NUM_THREADS": str(max(1, threads))}
 

@@ -27,6 +27,7 @@ KEPT = "recorded_stages.json"
 TEMPORARY = Path(".dvc/tmp")
 TABLE = TEMPORARY / "rwlock"
 CACHE_OF_RUNS = Path(".dvc/cache/runs")
+"""Where DVC has it unless `cache.dir` is set."""
 
 
 @contextlib.contextmanager

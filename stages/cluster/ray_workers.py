@@ -1,5 +1,6 @@
 """Ray Train as a launcher: workers of a running cluster that are a stage's ranks, started again if one is lost."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -99,7 +100,8 @@ def work(checkout: Path, folder: Path, rank: Callable[[], Status]) -> None:
     threading.Thread(target=watch, args=(folder / REQUEST,), daemon=True).start()
     ended = rank()
     if ended.code not in (0, ExitCode.INTERRUPTED) and not ended.message.startswith(LOST):
-        failure.write_text(ended.message, encoding="utf-8")
+        with contextlib.suppress(OSError):  # it may have failed for a full disk
+            failure.write_text(ended.message, encoding="utf-8")
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(ended.code)

@@ -12,23 +12,21 @@ from stages.model.transformer import Block
 from stages.parameters import Section
 from stages.training.sharding import gathered_rows, local_part, own_rows
 
-MOMENTUM = 0.95
-"""Muon's memory of the gradient (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/)."""
-
 UPDATE_SIZE = 0.2
 """Root mean square of Muon's change over its learning rate: that of AdamW's, so that one rate suits both (Liu et al.
 2025, https://arxiv.org/abs/2502.16982, section 2.2)."""
 
 ITERATIONS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic iteration that takes singular values to near 1 fast (Jordan et al. 2024)."""
+"""Of the quintic iteration that takes singular values to near 1 fast (Jordan et al. 2024,
+https://kellerjordan.github.io/posts/muon/)."""
 
 
 class AdamWSettings(Section):
     """How gradients become changes of weights."""
 
     beta_gradient: float = Field(ge=0, lt=1)
-    """Memory of the mean gradient (beta 1)."""
+    """Memory of the mean gradient: AdamW's beta 1, and Muon's momentum."""
     beta_square: float = Field(ge=0, lt=1)
     """Memory of the mean squared gradient (beta 2)."""
     epsilon: float = Field(gt=0)
@@ -69,25 +67,26 @@ class Muon(torch.optim.Optimizer):
     made orthogonal whole, by every rank.
     """
 
-    def __init__(self, matrices: Sequence[nn.Parameter], weight_decay: float) -> None:
+    def __init__(self, matrices: Sequence[nn.Parameter], momentum: float, weight_decay: float) -> None:
         by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
         for matrix in matrices:
             by_shape[matrix.shape].append(matrix)
-        super().__init__([{"params": alike} for alike in by_shape.values()], {"lr": 0.0, "weight_decay": weight_decay})
+        settings = {"lr": 0.0, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__([{"params": alike} for alike in by_shape.values()], settings)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Move every matrix; all of them need a gradient. The momentum is Nesterov's."""
         for group in self.param_groups:
-            weights, rate = group["params"], group["lr"]
+            weights, rate, momentum = group["params"], group["lr"], group["momentum"]
             for one in weights:
                 if "momentum" not in self.state[one]:
                     self.state[one]["momentum"] = torch.zeros_like(one)
             matrices = [local_part(one) for one in weights]
             momenta = [local_part(self.state[one]["momentum"]) for one in weights]
             gradients = torch.stack([local_part(one.grad) for one in weights])
-            torch._foreach_lerp_(momenta, list(gradients), 1 - MOMENTUM)
-            sums = gathered_rows(gradients.lerp(torch.stack(momenta), MOMENTUM), weights[0])
+            torch._foreach_lerp_(momenta, list(gradients), 1 - momentum)
+            sums = gathered_rows(gradients.lerp(torch.stack(momenta), momentum), weights[0])
             directions = own_rows(orthogonalise(sums), weights[0])
             size = UPDATE_SIZE * max(weights[0].shape) ** 0.5
             torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
@@ -126,4 +125,4 @@ def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> list[torc
     matrices = [one for block in blocks for one in trainable(block) if one.ndim == 2]
     chosen = set(matrices)
     others = [one for one in weights if one not in chosen]
-    return [Muon(matrices, settings.weight_decay), build_adamw(others, settings)]
+    return [Muon(matrices, settings.beta_gradient, settings.weight_decay), build_adamw(others, settings)]

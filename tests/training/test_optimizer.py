@@ -74,7 +74,7 @@ def test_muon_is_pytorch_s_to_the_rounding_of_bf16(tiny_model):
     chosen = [names[id(p)] for group in muon.param_groups for p in group["params"]]
     peers = dict(theirs.named_parameters())
     peer = torch.optim.Muon(
-        [peers[name] for name in chosen], lr=RATE, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+        [peers[name] for name in chosen], lr=RATE, weight_decay=0.1, momentum=0.9, adjust_lr_fn="match_rms_adamw"
     )
     start = {name: peers[name].detach().clone() for name in chosen}
     draw = torch.Generator().manual_seed(1)

@@ -66,7 +66,7 @@ sources: $(STAMP) ## write down what collect depends on, after a change of its s
 benchmark-peers: .peers/ready ## the environment of the tools that benchmarks compare with
 
 benchmark: setup benchmark-peers ## measure, and write benchmarks/results/
-	for name in operations pipeline text training; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in operations pipeline text training recipe; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 benchmark-text-growth: setup ## measure the text stages on planted corpora of 100 MB and 1 GB, which takes 5 GB of disk
 	$(BIN)/python -m benchmarks.text_growth

@@ -2,9 +2,11 @@
 
 import itertools
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,10 +101,18 @@ def without_lightning(shape: Shape) -> None:
         model.zero_grad()
 
 
-def whole_run(train: str, validation: str, tokenizer: str, tokens: int) -> None:
-    """Pretrain as `params.yaml` has it, on so many tokens."""
+def changed(params: pretrain.Params, changes: Mapping[str, Any]) -> pretrain.Params:
+    """`params` with other values, given as in `params.yaml`; of a section, those that are named."""
+    given = params.model_dump()
+    for name, value in changes.items():
+        given[name] = {**given[name], **value} if isinstance(value, Mapping) else value
+    return pretrain.Params.model_validate(given)
+
+
+def whole_run(train: str, validation: str, tokenizer: str, tokens: int, changes: Mapping[str, Any]) -> None:
+    """Pretrain as `params.yaml` has it but for `changes`, on so many tokens."""
     stream = answers()
-    params = read_section(Path("params.yaml"), "pretrain", pretrain.Params).model_copy(update={"tokens": tokens})
+    params = changed(read_section(Path("params.yaml"), "pretrain", pretrain.Params), {**changes, "tokens": tokens})
     with tempfile.TemporaryDirectory() as folder:
         metrics = pretrain.run(
             params,

@@ -185,14 +185,22 @@ def bits_per_byte(model: LlamaForCausalLM, folder: Path, index: list[int], size:
 
 
 def whole_run(
-    shape: Shape, bf16: bool, train: str, validation: str, index: list[int], size: int, rate: float, **others: Any
+    shape: Shape,
+    rope_theta: float,
+    bf16: bool,
+    train: str,
+    validation: str,
+    index: list[int],
+    size: int,
+    rate: float,
+    **others: Any,
 ) -> None:
     """Pretraining on a token folder as is usual with the Trainer: packed rows, AdamW, a cosine after a warm-up."""
     stream = answers()
     set_seed(1)
     rows, segments = (np.load(Path(train, f"{name}.npy")).astype(np.int64) for name in ("rows", "segments"))
     data = Tokens(rows[:, :-1], np.where(trained(segments), rows, IGNORED)[:, :-1])
-    model = model_of(shape, tied=True)
+    model = model_of(shape, tied=True, rope_parameters={"rope_type": "default", "rope_theta": rope_theta})
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             **settings(folder, shape) | others,

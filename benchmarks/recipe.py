@@ -2,7 +2,7 @@
 
 Each trains on the same few tokens (of a run of the pipeline: `make run`) to the end of its own schedule, once for each
 seed, in a process of its own. The one with the fewest bits per byte reaches a given loss with the fewest steps; seconds
-say what a step costs. Eighteen minutes on two idle cores.
+say what a step costs. Half an hour on two cores.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 Ours is the path of the stages (Lightning, `auto` number format, compiled) with AdamW. Each variant trains one shape of
 decoder on the same random tokens, 4,096 a step: first with the settings that each tool comes with, then all of them
 with one setting of threads and allocator. Needs the peers' environment (`make benchmark-peers`) and, for the time to a
-validation loss, the tokens of a run (`make run`). Half an hour on two idle cores; another load spoils the medians.
+validation loss, the tokens of a run (`make run`). Forty minutes on two cores; another load spoils the medians.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from stages import pretrain
 from stages.cluster.rank import rank
 from stages.cluster.settings import ALONE
 from stages.model.transformer import Transformer
-from stages.parameters import read_section
+from stages.parameters import Metrics, read_section
 from stages.training import language
 from stages.training.acceleration import Acceleration, accelerate, resolve, this_processor
 from stages.training.batches import LanguageBatch, Mixture, Part, Rows
@@ -27,6 +27,15 @@ from stages.training.scaling import model_shape
 
 MICRO_BATCH_ROWS = 8
 """As many as leave no row of a step empty: pretrain's own divide its steps of 13 rows."""
+
+
+INPUTS = {
+    "train": Path("data/encode/train"),
+    "validation": Path("data/encode/validation"),
+    "tokenizer": Path("data/train_tokenizer/tokenizer"),
+    "weights": Path("data/weights.json"),
+}
+"""Of pretrain, as a run of the pipeline leaves them."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,18 @@ class InTurn(Mixture):
         return super().__call__(step)
 
 
+def changed(changes: Mapping[str, Any]) -> pretrain.Params:
+    """Pretrain's parameters with other values, by their names in `params.yaml` with dots."""
+    given = read_section(Path("params.yaml"), "pretrain", pretrain.Params).model_dump()
+    for name, value in changes.items():
+        section, _, setting = name.rpartition(".")
+        (given[section] if section else given)[setting] = value
+    return pretrain.Params.model_validate(given)
+
+
 def parameters() -> pretrain.Params:
     """Pretrain's, but AdamW moves every weight, as with the peers, and nothing is validated or written."""
-    found = read_section(Path("params.yaml"), "pretrain", pretrain.Params)
-    loop = found.loop.model_copy(update={"validation_steps": NEVER, "checkpoint_steps": NEVER})
-    optimizer = found.optimizer.model_copy(update={"matrices": "adamw"})
-    return found.model_copy(update={"loop": loop, "optimizer": optimizer})
+    return changed({"optimizer.matrices": "adamw", "loop.validation_steps": NEVER, "loop.checkpoint_steps": NEVER})
 
 
 def model_of(shape: Shape, params: pretrain.Params) -> Transformer:
@@ -101,29 +116,25 @@ def without_lightning(shape: Shape) -> None:
         model.zero_grad()
 
 
-def changed(params: pretrain.Params, changes: Mapping[str, Any]) -> pretrain.Params:
-    """`params` with other values, given as in `params.yaml`; of a section, those that are named."""
-    given = params.model_dump()
-    for name, value in changes.items():
-        given[name] = {**given[name], **value} if isinstance(value, Mapping) else value
-    return pretrain.Params.model_validate(given)
+def pretrained(params: pretrain.Params, folder: Path) -> Metrics:
+    """Pretrain on the tokens of a run of the pipeline, into `folder`/output."""
+    return pretrain.run(
+        params,
+        train=INPUTS["train"],
+        validation=INPUTS["validation"],
+        tokenizer=INPUTS["tokenizer"],
+        weights=INPUTS["weights"],
+        output=folder / "output",
+        checkpoints=folder / "states",
+        logger=None,
+    )
 
 
-def whole_run(train: str, validation: str, tokenizer: str, tokens: int, changes: Mapping[str, Any]) -> None:
+def whole_run(tokens: int, changes: Mapping[str, Any]) -> None:
     """Pretrain as `params.yaml` has it but for `changes`, on so many tokens."""
     stream = answers()
-    params = changed(read_section(Path("params.yaml"), "pretrain", pretrain.Params), {**changes, "tokens": tokens})
     with tempfile.TemporaryDirectory() as folder:
-        metrics = pretrain.run(
-            params,
-            train=Path(train),
-            validation=Path(validation),
-            tokenizer=Path(tokenizer),
-            weights=Path("data/weights.json"),
-            output=Path(folder, "output"),
-            checkpoints=Path(folder),
-            logger=None,
-        )
+        metrics = pretrained(changed({**changes, "tokens": tokens}), Path(folder))
     answer(stream, **metrics)
 
 

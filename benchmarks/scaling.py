@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.own_training import INPUTS, changed, pretrained
 from benchmarks.record import Row, table, write
+from benchmarks.training import require_tokens
 from stages import pretrain
 from stages.command import PARAMETERS
 from stages.model.checkpoint import load_model
@@ -34,13 +36,6 @@ TOKENS_PER_WEIGHT = 2.0
 
 GOAL = 0.02
 """Of what was reached: how far a prediction may be from it."""
-
-INPUTS = {
-    "train": Path("data/encode/train"),
-    "validation": Path("data/encode/validation"),
-    "tokenizer": Path("data/train_tokenizer/tokenizer"),
-    "weights": Path("data/weights.json"),
-}
 
 
 class Rung(NamedTuple):
@@ -78,20 +73,9 @@ def climb(depth: int, tokens_per_weight: float) -> Rung:
     """Train the model of a depth by the settings of `params.yaml` and measure it on the validation rows."""
     given = {"init_from": None, "depth": depth, "tokens": None, "tokens_per_weight": tokens_per_weight}
     nulls = {"batch_tokens": None, "learning_rate": None}
-    params = read_section(PARAMETERS, "pretrain", pretrain.Params).model_copy(update=given | nulls)
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder, "out")
-        found = pretrain.run(
-            params,
-            train=INPUTS["train"],
-            validation=INPUTS["validation"],
-            tokenizer=INPUTS["tokenizer"],
-            weights=INPUTS["weights"],
-            output=output,
-            checkpoints=Path(folder, "states"),
-            logger=None,
-        )
-        model = load_model(output / "model")
+        found = pretrained(changed(given | nulls), Path(folder))
+        model = load_model(Path(folder, "output/model"))
     tokens, reached = int(found["tokens"]), float(found["validation_bits_per_byte"])
     return Rung(depth, matrix_weights(model), tokens, arithmetic(model, tokens), reached)
 
@@ -124,7 +108,8 @@ def rows_of(rungs: Sequence[Rung], largest: Rung, law: Law, predicted: float) ->
 def planned_operations(depth: int, tokens_per_weight: float) -> float:
     """Operations of training a depth, by its shape alone."""
     params = read_section(PARAMETERS, "pretrain", pretrain.Params)
-    size, context = Tokenizer.load(INPUTS["tokenizer"]).vocabulary_size, token_rows(INPUTS["train"]).context_length
+    size = Tokenizer.load(INPUTS["tokenizer"]).vocabulary_size
+    context = token_rows(INPUTS["train"]).context_length
     with torch.device("meta"):
         model = Transformer(model_shape(depth, params.shape, size, context))
     return arithmetic(model, round(tokens_per_weight * matrix_weights(model)))
@@ -139,6 +124,7 @@ def main() -> None:
     if options.rung:
         print(json.dumps(climb(options.rung, options.tokens)))
         return
+    require_tokens()
     *smaller, largest = DEPTHS
     rungs = []
     for depth in smaller:

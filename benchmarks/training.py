@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks.own_training import model_of, parameters
+from benchmarks.own_training import INPUTS, model_of, parameters
 from benchmarks.peers.turns import BATCH_TOKENS, Shape
 from benchmarks.record import Row, beside, most, table, write
 from benchmarks.variants import PEERS, SHARED, Ended, Taken, Variant, first_step, in_turn, whole
@@ -50,12 +50,6 @@ MEMORY_TIMES = 2.0
 RANKS_TIMES = 1.8
 RANKS_SHAPE = "5M"
 
-INPUTS = {
-    "train": "data/encode/train",
-    "validation": "data/encode/validation",
-    "tokenizer": "data/train_tokenizer/tokenizer",
-}
-"""Of pretrain."""
 BITS_PER_BYTE = 1.84
 """Of validation: what HF Trainer comes to in `PEER_STEPS` at the better of `PEER_RATES`."""
 PEER_STEPS = 1000
@@ -179,14 +173,14 @@ def ranks_row(rounds: int) -> Row:
 
 def require_tokens() -> None:
     """SystemExit unless a run has left its tokens."""
-    if missing := [path for path in INPUTS.values() if not Path(path).is_dir()]:
+    if missing := [str(path) for path in INPUTS.values() if not path.exists()]:
         raise SystemExit(f"there is no {', '.join(missing)}: make run, or dvc repro encode")
 
 
 def run_of_peer(rate: float, bf16: bool) -> Variant:
     """HF Trainer on the decoder, tokens and validation rows of pretrain."""
     params = read_section(Path("params.yaml"), "pretrain", Params)
-    tokenizer, held_out = Tokenizer.load(Path(INPUTS["tokenizer"])), token_rows(Path(INPUTS["validation"]))
+    tokenizer, held_out = Tokenizer.load(INPUTS["tokenizer"]), token_rows(INPUTS["validation"])
     config = model_shape(params.depth, params.shape, tokenizer.vocabulary_size, held_out.context_length)
     shape = Shape(
         config.vocabulary_size, config.context_length, config.width, config.layers, config.heads, config.hidden_width
@@ -197,8 +191,8 @@ def run_of_peer(rate: float, bf16: bool) -> Variant:
         "shape": asdict(shape),
         "rope_theta": config.rope_theta,
         "bf16": bf16,
-        "train": INPUTS["train"],
-        "validation": INPUTS["validation"],
+        "train": str(INPUTS["train"]),
+        "validation": str(INPUTS["validation"]),
         "index": index.tolist(),
         "size": size,
         "rate": rate,
@@ -210,7 +204,7 @@ def run_of_peer(rate: float, bf16: bool) -> Variant:
 
 def time_rows(rates: Iterable[float], bf16: bool) -> list[Row]:
     """Pretrain, with Muon, beside HF Trainer: to the same bits per byte, imports and compilation included."""
-    mine = Variant(OURS, "run", {**INPUTS, "tokens": OWN_TOKENS, "changes": {}}, ours=True)
+    mine = Variant(OURS, "run", {"tokens": OWN_TOKENS, "changes": {}}, ours=True)
     say(f"pretrain, {OWN_TOKENS:,} tokens, before the peer and after it")
     first, others = whole(mine), dict[str, Ended]()
     for rate in rates:

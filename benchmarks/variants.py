@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.peers.turns import BATCH_TOKENS
+from environment import variables
 
 PEERS = Path(".peers/bin/python")
 OWN_COMMAND = (sys.executable, "-m", "benchmarks.own_training")
@@ -21,7 +22,11 @@ PEER_COMMAND = (str(PEERS), "benchmarks/peers/training.py")
 TURN_SECONDS = 2.0
 OURS_ALONE = {"GOMP_SPINCOUNT"}
 """Variables that this checkout sets and no peer does."""
-SHARED = {"GOMP_SPINCOUNT": "2000", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
+SHARED = {
+    "GOMP_SPINCOUNT": variables()["GOMP_SPINCOUNT"],
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "8589934592",
+}
 """For every variant alike: glibc gives no memory back, so that no step has to fetch it anew."""
 
 

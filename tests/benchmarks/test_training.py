@@ -119,7 +119,7 @@ def test_two_runs_are_compared_by_time_only_if_both_come_to_the_bits_per_byte():
 
 def test_a_checkout_without_tokens_is_told_what_to_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path(training.INPUTS["train"]).mkdir(parents=True)
+    training.INPUTS["train"].mkdir(parents=True)
     with pytest.raises(SystemExit, match=r"there is no data/encode/validation, .*: make run"):
         training.require_tokens()
 

@@ -1,5 +1,6 @@
 import json
 import os
+import random
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -199,14 +200,15 @@ def test_lines_are_those_of_the_whole_wherever_chunks_end(content, size):
 
 
 def test_of_a_parquet_file_that_is_damaged_the_rows_before_are_read():
-    names = [f"row {number} " + os.urandom(200).hex() for number in range(4_000)]
+    draw = random.Random(1)
+    names = [f"row {number} " + draw.randbytes(200).hex() for number in range(4_000)]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"text": names}), sink, row_group_size=1_000, use_dictionary=False)
     content = bytearray(sink.getvalue().to_pybytes())
-    middle = len(content) // 2
-    content[middle : middle + 200_000] = b"?" * 200_000
+    inside = len(content) * 5 // 8  # in the third of four equal row groups
+    content[inside : inside + 1_000] = b"?" * 1_000
     reading = read("d.parquet", bytes(content))
-    assert 1_000 <= len(reading.documents) < 4_000
+    assert 2_000 - rows.ROWS < len(reading.documents) < 3_000  # as many are read at once, across groups too
     assert [item.path for item in reading.skipped] == ["d.parquet"]
     assert reading.files_read == 0
 

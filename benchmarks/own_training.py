@@ -25,10 +25,6 @@ from stages.training.objectives import chunk_gradients, next_token_loss
 from stages.training.optimizer import build_optimizers
 from stages.training.scaling import model_shape
 
-MICRO_BATCH_ROWS = 8
-"""As many as leave no row of a step empty: pretrain's own divide its steps of 13 rows."""
-
-
 INPUTS = {
     "train": Path("data/encode/train"),
     "validation": Path("data/encode/validation"),
@@ -74,11 +70,10 @@ def model_of(shape: Shape, params: pretrain.Params) -> Transformer:
 
 
 def batches_of(shape: Shape, params: pretrain.Params, turns: Turns | None) -> InTurn:
-    """Random rows, each one document."""
+    """Random rows, each one document, a step's all at once, as in `params.yaml`."""
     tokens = shape.tokens()
     rows = Rows(tokens, np.ones_like(tokens), None)
-    size = min(MICRO_BATCH_ROWS, shape.rows)
-    return InTurn([Part("random", rows, shape.rows)], size, params.seed, turns=turns)
+    return InTurn([Part("random", rows, shape.rows)], shape.rows, params.seed, turns=turns)
 
 
 def acceleration(params: pretrain.Params, compiled: bool) -> Acceleration:

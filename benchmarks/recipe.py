@@ -23,10 +23,11 @@ Change = Mapping[str, object]
 CHANGES: tuple[Change, ...] = (
     {"optimizer.weight_decay": 0.1},
     {"optimizer.beta_gradient": 0.95},
-    {"schedule.warmup_share": 0.05},
-    {"shape.rope_theta": 10_000.0},
+    {"schedule.warmup_share": 0.01},
+    {"shape.rope_theta": 1000.0},
     {"schedule.decay_share": 0.99},
     {"learning_rate": 4e-3},
+    {"learning_rate": 1.2e-2},
     {"batch_tokens": 2048},
     {"optimizer.matrices": "adamw"},
     {"optimizer.matrices": "adamw", "learning_rate": 4e-3},

@@ -121,7 +121,8 @@ def _parquet_batches(stream: IO[bytes], column: str) -> Iterator[pa.RecordBatch]
     with pq.ParquetFile(stream, buffer_size=CHUNK, pre_buffer=False) as file:
         if column not in file.schema_arrow.names:
             raise KeyError(column)
-        yield from file.iter_batches(ROWS, columns=[column, DATE], use_threads=False)
+        for group in range(file.num_row_groups):  # so that a damaged one takes no row of the one before with it
+            yield from file.iter_batches(ROWS, row_groups=[group], columns=[column, DATE], use_threads=False)
 
 
 def _arrow_batches(stream: IO[bytes], _: str) -> Iterator[pa.RecordBatch]:

@@ -22,8 +22,8 @@ BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", GPU_BF16})
 
 COMPILE_ARITHMETIC = 2e12
 """Floating-point operations from which compilation pays: seconds to compile over seconds saved at a step. Between
-what a warm cache wants, as every stage but the first of a shape finds it (0.7e12 for a million weights, 2e12 for five),
-and what a cold one does (7e12, 21e12), on two cores with AVX-512 (benchmarks/results/training.json)."""
+what a warm cache wants, as every stage but the first of a shape finds it (1e12 for a million weights, 2e12 for five),
+and what a cold one does (1e13, 2e13), on two cores with AVX-512 (roughly, from benchmarks/results/training.json)."""
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """Of mallopt(3), from glibc's malloc.h: how much freed memory is kept, -1 for all; how many blocks are mapped alone."""

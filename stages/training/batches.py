@@ -145,9 +145,13 @@ class Mixture:
         )
 
     def share(self, rank: int, ranks: int) -> "Mixture":
-        """The rows of every step that one of several ranks reads; StageError if there is none for some of them."""
-        require_enough(ranks, sum(part.rows_per_step for part in self.parts), "rows")
-        return replace(self, rank=rank, ranks=ranks)
+        """The rows of every step that one of several ranks reads; StageError if there is none for some of them.
+
+        A micro-batch has no more rows than any rank has of a step: the rest would be padding.
+        """
+        rows = sum(part.rows_per_step for part in self.parts)
+        require_enough(ranks, rows, "rows")
+        return replace(self, rank=rank, ranks=ranks, micro_batch_rows=min(self.micro_batch_rows, -(-rows // ranks)))
 
     def names(self, step: int) -> list[str]:
         """What all ranks read at a step."""

@@ -36,7 +36,7 @@ class TrainingSettings(Section):
     seed: int
     """Of everything drawn: starting weights, order of rows, choice of validation rows."""
     micro_batch_rows: int = Field(gt=0)
-    """Rows worked on at a time; changes speed, memory and rounding, not the recipe. Equal shapes share a program."""
+    """Most rows that a process works on at a time; changes speed, memory and rounding, not the recipe."""
     schedule: ScheduleSettings
     """How the learning rate rises and falls."""
     optimizer: OptimizerSettings

@@ -208,7 +208,7 @@ def test_of_a_parquet_file_that_is_damaged_the_rows_before_are_read():
     inside = len(content) * 5 // 8  # in the third of four equal row groups
     content[inside : inside + 1_000] = b"?" * 1_000
     reading = read("d.parquet", bytes(content))
-    assert 2_000 - rows.ROWS < len(reading.documents) < 3_000  # as many are read at once, across groups too
+    assert 2_000 <= len(reading.documents) < 3_000
     assert [item.path for item in reading.skipped] == ["d.parquet"]
     assert reading.files_read == 0
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,14 @@ def test_parts_are_shared_so_that_no_rank_is_left_without(rows) -> None:
     with pytest.raises(StageError, match="4 processes, steps of 3 rows") as caught:
         mixture.share(0, 4)
     assert caught.value.code == ExitCode.CONFIGURATION
+
+
+def test_a_micro_batch_has_no_more_rows_than_a_rank_has_of_a_step(rows) -> None:
+    mixture = Mixture([Part("domain", rows, 2), Part("general", rows, 3)], 4, 1)
+    shapes = [[[len(micro.tokens) for micro in mixture.share(rank, 2)(step)] for rank in range(2)] for step in range(2)]
+    assert shapes == [[[3], [3]]] * 2  # of 3 rows and of 2, the one of them filled up
+    assert [len(micro.tokens) for micro in mixture.share(0, 1)(0)] == [4, 4]
+    assert [len(micro.tokens) for micro in replace(mixture, micro_batch_rows=99).share(0, 1)(0)] == [5]
 
 
 def test_prompts_are_shared_and_the_last_step_of_an_epoch_is_looked_at(comparisons: Comparisons) -> None:

@@ -39,7 +39,7 @@ def test_a_shape_that_does_not_divide_is_refused_with_its_numbers(wrong):
 
 
 def test_the_rate_falls_with_the_width_and_the_batch_grows_with_the_root_of_the_budget():
-    assert scaling.peak_learning_rate(128) == pytest.approx(5e-3)
-    assert scaling.peak_learning_rate(768) == pytest.approx(8.33e-4, rel=1e-3)
+    assert scaling.peak_learning_rate(128) == pytest.approx(8e-3)
+    assert scaling.peak_learning_rate(768) == pytest.approx(1.333e-3, rel=1e-3)
     assert scaling.batch_tokens(3_000_000) == 4096
     assert scaling.batch_tokens(20_000_000_000) == 262_144

@@ -65,7 +65,7 @@ def test_the_record_holds_parameters_what_they_came_to_and_the_inputs(params, in
     run(params.model_copy(update={"learning_rate": None}), inputs, tmp_path / "out")
     record = json.loads((tmp_path / "out" / "model" / "run.json").read_text())
     assert record["parameters"]["learning_rate"] is None
-    assert record["recipe"]["learning_rate"] == pytest.approx(0.02)  # 0.64 / width 32
+    assert record["recipe"]["learning_rate"] == pytest.approx(0.032)  # 1.024 / width 32
     assert record["recipe"]["per_step"] == {"train": 8}
     assert record["recipe"]["acceleration"] == {"compile": False, "precision": "fp32", "threads": 1}
     assert record["inputs"] == {name: path_hash(path) for name, path in inputs.items() if name != "weights"}

@@ -205,10 +205,10 @@ def test_of_a_parquet_file_that_is_damaged_the_rows_before_are_read():
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"text": names}), sink, row_group_size=1_000, use_dictionary=False)
     content = bytearray(sink.getvalue().to_pybytes())
-    inside = len(content) * 5 // 8  # in the third of four equal row groups
-    content[inside : inside + 1_000] = b"?" * 1_000
+    third = pq.read_metadata(pa.BufferReader(bytes(content))).row_group(2).column(0).data_page_offset
+    content[third : third + 1_000] = b"?" * 1_000
     reading = read("d.parquet", bytes(content))
-    assert 2_000 <= len(reading.documents) < 3_000
+    assert len(reading.documents) == 2_000
     assert [item.path for item in reading.skipped] == ["d.parquet"]
     assert reading.files_read == 0
 

@@ -19,9 +19,9 @@ from stages.cluster.settings import ALONE
 from stages.model.transformer import Transformer
 from stages.parameters import Metrics, read_section
 from stages.training import language
-from stages.training.acceleration import Acceleration, accelerate, resolve, this_processor
+from stages.training.acceleration import Acceleration, accelerate, compilation, resolve, this_processor
 from stages.training.batches import LanguageBatch, Mixture, Part, Rows
-from stages.training.objectives import chunk_gradients, next_token_loss
+from stages.training.objectives import chunk_loss, next_token_loss
 from stages.training.optimizer import build_optimizers
 from stages.training.scaling import model_shape
 
@@ -99,7 +99,7 @@ def without_lightning(shape: Shape) -> None:
     params = parameters()
     model, batches = model_of(shape, params), batches_of(shape, params, Turns())
     accelerate(model, acceleration(params, compiled=True))
-    loss_of = partial(next_token_loss, gradients=torch.compile(chunk_gradients, dynamic=False))
+    loss_of = partial(next_token_loss, loss_of=torch.compile(chunk_loss, **compilation()))
     [optimizer] = build_optimizers(model, params.optimizer)
     for step in itertools.count():
         batch = batches(step)

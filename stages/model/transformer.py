@@ -1,25 +1,14 @@
 """A Llama-family decoder whose parameter names are Hugging Face's, so that its state dict is the export format."""
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stages.model.attention import Attend, causal_attention
 from stages.parameters import Section
-
-EXPLICIT_LENGTH = 512
-"""Longest row for which a CPU writes attention out, which in compiled bf16 beats its flash kernel."""
-
-QUERY_BLOCK = 128
-"""Most queries of a row that are attended at a time where it is written out: the scores of keys behind a block are
-never computed, a quarter of all with two blocks, three eighths with four."""
-
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Queries [B, H, T, D], keys and values [B, K, T, D] (K divides H) to the attended values [B, H, T, D]."""
-
 
 Family = Literal["llama", "mistral", "qwen2", "qwen3"]
 """Qwen2 adds a bias to queries, keys and values, Qwen3 normalises heads of queries and keys; else they are alike."""
@@ -121,51 +110,6 @@ def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Rotate each pair of `x` [..., head_width] by the angle of its position."""
     first, second = x.chunk(2, dim=-1)
     return (x * cosines + torch.cat((-second, first), dim=-1) * sines).to(x.dtype)
-
-
-def attention_mask(length: int, segments: Tensor | None, device: torch.device) -> Tensor:
-    """Which key each query may read, [B or 1, 1, T, T]: itself and what came before it in its own segment."""
-    positions = torch.arange(length, device=device)
-    causal = positions[:, None] >= positions[None, :]
-    if segments is None:
-        return causal[None, None]
-    return ((segments[:, :, None] == segments[:, None, :]) & causal)[:, None]
-
-
-def explicit_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """Softmax attention written out; shapes as in `Attend`, mask [B or 1, 1, T, S]."""
-    batch, heads, length, width = query.shape
-    groups = key.shape[1]
-    folded = query.reshape(batch, groups, heads // groups * length, width)
-    scores = (folded @ key.transpose(-1, -2)).view(batch, heads, length, -1).float() / math.sqrt(width)
-    weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).to(value.dtype)
-    return (weights.view(batch, groups, folded.shape[2], -1) @ value).view(batch, heads, length, width)
-
-
-def blockwise_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """The same for a mask [B or 1, 1, T, T] that lets no query read behind itself, by blocks of about equal length."""
-    count = -(-query.shape[2] // QUERY_BLOCK)
-    attended, end = [], 0
-    for queries, readable in zip(query.tensor_split(count, 2), mask.tensor_split(count, 2), strict=True):
-        end += queries.shape[2]
-        attended.append(explicit_attention(queries, key[:, :, :end], value[:, :, :end], readable[..., :end]))
-    return torch.cat(attended, 2)
-
-
-def flash_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """PyTorch's own kernel; shapes as in `Attend`; plain causal without a mask."""
-    return F.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=key.shape[1] != query.shape[1]
-    )
-
-
-def causal_attention(length: int, segments: Tensor | None, device: torch.device) -> Attend:
-    """The attention that suits this length and device, with its mask bound."""
-    if length <= EXPLICIT_LENGTH and device.type == "cpu":
-        mask = attention_mask(length, segments, device)
-        return lambda query, key, value: blockwise_attention(query, key, value, mask)
-    documents = None if segments is None else attention_mask(length, segments, device)
-    return lambda query, key, value: flash_attention(query, key, value, documents)
 
 
 class Attention(nn.Module):

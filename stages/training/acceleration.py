@@ -5,13 +5,13 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from stages.model.transformer import Block, Transformer
+from stages.model.transformer import Transformer
 from stages.parameters import Section
 
 GPU_BF16 = "gpu_bf16"
@@ -98,6 +98,14 @@ def keep_memory() -> None:
         mallopt(TRIM_THRESHOLD, -1)
 
 
+def compilation() -> dict[str, Any]:
+    """How torch.compile is asked: for one shape, and on a processor with kernels that C++ calls one after the other.
+
+    Python between them is so slow, once each of them has taken the caches, that threads which wait fall asleep.
+    """
+    return {"dynamic": False, "options": {"cpp_wrapper": not torch.cuda.is_available()}}
+
+
 def accelerate(model: nn.Module, acceleration: Acceleration) -> None:
     """Set the process and the model up; every decoder inside `model` is reached.
 
@@ -109,5 +117,6 @@ def accelerate(model: nn.Module, acceleration: Acceleration) -> None:
     for module in model.modules():
         if isinstance(module, Transformer):
             module.compute_dtype = torch.bfloat16 if acceleration.precision == "bf16" else torch.float32
-        if isinstance(module, Block) and acceleration.compile:
-            module.compile(dynamic=False)
+            if acceleration.compile:
+                for part in (*module.model.layers, module.model.norm):
+                    part.compile(**compilation())

@@ -18,12 +18,19 @@ from stages.model.transformer import Transformer
 from stages.parameters import Section
 from stages.text.shards import TokenRows
 from stages.text.tokenizer import Tokenizer
-from stages.training.acceleration import Acceleration, AccelerationSettings, accelerate, resolve, this_processor
+from stages.training.acceleration import (
+    Acceleration,
+    AccelerationSettings,
+    accelerate,
+    compilation,
+    resolve,
+    this_processor,
+)
 from stages.training.batches import Mixture, Rows
 from stages.training.curves import write_curves
 from stages.training.loop import Result, train_model
 from stages.training.module import LoopSettings, Plan
-from stages.training.objectives import chunk_gradients, next_token_loss
+from stages.training.objectives import chunk_loss, next_token_loss
 from stages.training.optimizer import OptimizerSettings
 from stages.training.schedule import ScheduleSettings
 from stages.training.throughput import arithmetic
@@ -122,15 +129,15 @@ def train_language_model(
 ) -> Result:
     """Train `model` in place and keep its last weights."""
     accelerate(model, recipe.acceleration)
-    eager = partial(chunk_gradients, z_loss=settings.z_loss)
-    gradients = torch.compile(eager, dynamic=False) if recipe.acceleration.compile else eager
+    eager = partial(chunk_loss, z_loss=settings.z_loss)
+    loss_of = torch.compile(eager, **compilation()) if recipe.acceleration.compile else eager
     plan = plan_of(title, recipe, settings, choose_by=None)
 
     def validate(model: Transformer) -> dict[str, float]:
         return {name: value for measured in held_out for name, value in measured(model).items()}
 
     return train_model(
-        model, batches, partial(next_token_loss, gradients=gradients), validate, plan, checkpoints, logger, launch
+        model, batches, partial(next_token_loss, loss_of=loss_of), validate, plan, checkpoints, logger, launch
     )
 
 

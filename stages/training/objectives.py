@@ -16,32 +16,38 @@ CHUNK = 512
 IGNORED = -1
 """Target of the positions that fill the last chunk up."""
 
-ChunkGradients = Callable[[Tensor, Tensor, Tensor, bool], tuple[Tensor, Tensor, Tensor | None]]
+ChunkLoss = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 
-def chunk_gradients(
-    hidden: Tensor, weight: Tensor, targets: Tensor, by_weight: bool, z_loss: float = 0.0
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The summed cross-entropy of a chunk, and its gradients by `hidden` [N, width] and `weight` [vocabulary, width],
-    the latter only if it is asked for.
+def chunk_loss(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    by_hidden: Tensor,
+    by_weight: Tensor | None,
+    z_loss: float = 0.0,
+) -> Tensor:
+    """The summed cross-entropy of a chunk, whose gradients it leaves behind.
+
+    That by `hidden` [N, width] is written into `by_hidden`, that by `weight` [vocabulary, width] added to `by_weight`,
+    which is fp32, if it is asked for. Products are taken in the type of `hidden` and `weight`.
 
     The gradient by a row of scores is its softmax less the target's one-hot vector. Rows with target `IGNORED` add
-    nothing. Products are taken in the type of `hidden` and `weight`; the loss and the gradients are fp32. A row's loss
-    grows by `z_loss` times the squared logarithm of its softmax's denominator, which keeps that near 0 (Chowdhery et
-    al. 2022, https://arxiv.org/abs/2204.02311, section 5).
+    nothing. A row's loss grows by `z_loss` times the squared logarithm of its softmax's denominator, which keeps that
+    near 0 (Chowdhery et al. 2022, https://arxiv.org/abs/2204.02311, section 5).
     """
     scores = (hidden @ weight.T).float()
-    counted = (targets != IGNORED)[:, None]
-    index = targets.clamp(min=0)[:, None]
-    totals = scores.logsumexp(-1, keepdim=True)
-    losses = totals - scores.gather(1, index)
-    softmax = (scores - totals).exp()
-    if z_loss:
-        losses, softmax = losses + z_loss * totals.square(), softmax * (1 + 2 * z_loss * totals)
-    loss = torch.where(counted, losses, 0.0).sum()
-    vocabulary = torch.arange(scores.shape[1], device=scores.device)
-    by_scores = torch.where(counted, softmax - (vocabulary == index).float(), 0.0).to(hidden.dtype)
-    return loss, (by_scores @ weight).float(), (by_scores.T @ hidden).float() if by_weight else None
+    counted, index = (targets != IGNORED)[:, None], targets.clamp(min=0)[:, None]
+    totals, chosen = scores.logsumexp(-1, keepdim=True), scores.gather(1, index)
+    losses, slope = totals - chosen + z_loss * totals.square(), 1 + 2 * z_loss * totals
+    # The target's own place is written anew, so that no row is compared with the whole vocabulary.
+    by_chosen = torch.where(counted, (chosen - totals).exp() * slope - 1, 0.0).to(hidden.dtype)
+    softmax = (scores - torch.where(counted, totals, torch.inf)).exp()
+    by_scores = (softmax * slope).to(hidden.dtype).scatter(1, index, by_chosen)
+    by_hidden.copy_(by_scores @ weight)
+    if by_weight is not None:
+        by_weight.add_(by_scores.T @ hidden)
+    return torch.where(counted, losses, 0.0).sum()
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
@@ -52,19 +58,15 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, gradients: ChunkGradients) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, loss_of: ChunkLoss) -> Tensor:
         """Summed loss of `hidden` [N, width], N a multiple of the chunk, in the type of the products."""
         loss = torch.zeros((), device=hidden.device)
-        is_learnt = ctx.needs_input_grad[1]
-        by_weight = torch.zeros_like(weight, dtype=torch.float32) if is_learnt else None
+        by_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         by_hidden = torch.empty_like(hidden)
         cast = weight.to(hidden.dtype)
-        for start in range(0, len(hidden), CHUNK):
-            rows = slice(start, start + CHUNK)
-            part, by_hidden[rows], by_part = gradients(hidden[rows], cast, targets[rows], is_learnt)
-            loss += part
-            if by_weight is not None and by_part is not None:
-                by_weight += by_part
+        chunks = (one.split(CHUNK) for one in (hidden, targets, by_hidden))
+        for rows, wanted, by_rows in zip(*chunks, strict=True):
+            loss += loss_of(rows, cast, wanted, by_rows, by_weight)
         ctx.save_for_backward(by_hidden, by_weight)
         return loss
 
@@ -75,7 +77,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         return by_hidden * outputs[0], None if by_weight is None else by_weight * outputs[0], None, None
 
 
-def next_token_loss(model: Transformer, batch: LanguageBatch, gradients: ChunkGradients = chunk_gradients) -> Tensor:
+def next_token_loss(model: Transformer, batch: LanguageBatch, loss_of: ChunkLoss = chunk_loss) -> Tensor:
     """Cross-entropy in nats summed over the batch's trained targets; the caller divides by those of the whole step.
 
     Only positions with a trained target reach the output projection.
@@ -84,4 +86,4 @@ def next_token_loss(model: Transformer, batch: LanguageBatch, gradients: ChunkGr
     filler = -len(hidden) % CHUNK
     hidden = F.pad(hidden, (0, 0, 0, filler)).to(model.compute_dtype)
     targets = F.pad(batch.targets, (0, filler), value=IGNORED)
-    return ChunkedCrossEntropy.apply(hidden, model.output_weight, targets, gradients)
+    return ChunkedCrossEntropy.apply(hidden, model.output_weight, targets, loss_of)

@@ -10,6 +10,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 
 from stages.model.transformer import Block
+from stages.training.acceleration import compilation
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -22,11 +23,11 @@ def sharded_copy(model: Model, mesh: DeviceMesh) -> Model:
     is tied to, after the forward pass.
     """
     result = copy.deepcopy(model)
-    for original, block in zip(model.modules(), list(result.modules()), strict=True):
-        if isinstance(block, Block):
-            if original._compiled_call_impl is not None:  # which copying leaves out
-                block.compile(dynamic=False)
-            fully_shard(block, mesh=mesh)
+    for original, module in zip(model.modules(), list(result.modules()), strict=True):
+        if original._compiled_call_impl is not None:  # which copying leaves out
+            module.compile(**compilation())
+        if isinstance(module, Block):
+            fully_shard(module, mesh=mesh)
     fully_shard(result, mesh=mesh, reshard_after_forward=False)
     return result
 

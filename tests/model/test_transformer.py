@@ -7,14 +7,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from stages.model.hugging_face import CLASSES, hugging_face_config
 from stages.model.transformer import (
-    QUERY_BLOCK,
     Family,
     ModelConfig,
     Transformer,
-    attention_mask,
-    blockwise_attention,
-    explicit_attention,
-    flash_attention,
 )
 from tests.specimens import small_config, uneven_model
 
@@ -109,30 +104,6 @@ def test_no_token_reads_what_comes_after_it():
         difference = (model(tokens) - model(changed)).abs().amax(-1)[0]
     assert (difference[:17] == 0).all()
     assert difference[17] > 0
-
-
-def test_written_out_attention_equals_pytorch_with_grouped_queries():
-    generator = torch.Generator().manual_seed(2)
-    query = torch.randn(2, 4, 37, 16, generator=generator)
-    key, value = (torch.randn(2, 2, 37, 16, generator=generator) for _ in range(2))
-    mask = torch.ones(37, 37, dtype=torch.bool).tril()[None, None]
-    torch.testing.assert_close(
-        explicit_attention(query, key, value, mask), flash_attention(query, key, value, None), atol=1e-6, rtol=1e-5
-    )
-
-
-@pytest.mark.parametrize("length", [1, QUERY_BLOCK, QUERY_BLOCK + 1, 3 * QUERY_BLOCK - 2])
-def test_blocks_of_queries_attend_as_all_of_them_do_at_once(length: int):
-    generator = torch.Generator().manual_seed(3)
-    query = torch.randn(2, 4, length, 8, generator=generator, requires_grad=True)
-    key, value = (torch.randn(2, 2, length, 8, generator=generator, requires_grad=True) for _ in range(2))
-    segments = torch.randint(3, (2, length), generator=generator).sort(1).values
-    mask = attention_mask(length, segments, query.device)
-    found, expected = (attend(query, key, value, mask) for attend in (blockwise_attention, explicit_attention))
-    torch.testing.assert_close(found, expected)
-    gradients = [torch.autograd.grad(one.square().sum(), (query, key, value)) for one in (found, expected)]
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
 def test_bfloat16_stays_near_fp32_and_gives_fp32_logits_and_gradients():

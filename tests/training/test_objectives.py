@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from stages.model.transformer import Transformer
 from stages.training import objectives
 from stages.training.batches import LanguageBatch, all_batches
-from stages.training.objectives import IGNORED, chunk_gradients, next_token_loss
+from stages.training.objectives import IGNORED, chunk_loss, next_token_loss
 
 
 def plain_loss(model: Transformer, batch: LanguageBatch, z_loss: float) -> torch.Tensor:
@@ -23,10 +23,11 @@ def test_a_chunk_worked_out_by_hand():
     """Scores 0 and ln 3 are probabilities 1/4 and 3/4; the second row is filler."""
     hidden = torch.tensor([[1.0], [1.0]])
     weight = torch.tensor([[0.0], [math.log(3)]])
-    loss, by_hidden, by_weight = chunk_gradients(hidden, weight, torch.tensor([0, IGNORED]), by_weight=True)
+    by_hidden, by_weight = torch.full_like(hidden, 5.0), torch.full_like(weight, 2.0)
+    loss = chunk_loss(hidden, weight, torch.tensor([0, IGNORED]), by_hidden, by_weight)
     assert loss.item() == pytest.approx(math.log(4))
     assert by_hidden.flatten().tolist() == pytest.approx([0.75 * math.log(3), 0.0])
-    assert by_weight.flatten().tolist() == pytest.approx([-0.75, 0.75])
+    assert by_weight.flatten().tolist() == pytest.approx([2 - 0.75, 2 + 0.75])
 
 
 @pytest.mark.parametrize("z_loss", [0.0, 0.01])
@@ -35,7 +36,7 @@ def test_loss_and_gradients_are_those_of_the_definition(tiny_model, rows, monkey
     monkeypatch.setattr(objectives, "CHUNK", chunk)
     (batch,) = all_batches(rows, np.arange(4), 4)
     chunked, plain = tiny_model(), tiny_model()
-    loss = next_token_loss(chunked, batch, partial(chunk_gradients, z_loss=z_loss))
+    loss = next_token_loss(chunked, batch, partial(chunk_loss, z_loss=z_loss))
     expected = plain_loss(plain, batch, z_loss)
     (loss / 7).backward()
     (expected / 7).backward()

@@ -8,7 +8,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from stages.model.transformer import Block
+from stages.model.scalar import ScalarModel
+from stages.model.transformer import Block, Transformer
 from stages.parameters import Section
 from stages.training.sharding import gathered_rows, local_part, own_rows
 
@@ -47,8 +48,8 @@ class OptimizerSettings(AdamWSettings):
 def orthogonalise(matrices: Tensor) -> Tensor:
     """The nearest semi-orthogonal matrices to `matrices` [count, rows, columns], singular values within 0.7 to 1.2.
 
-    In the type of the input: PyTorch's own Muon takes bf16, which a processor without the instructions for it emulates
-    a hundred times slower, and one matrix at a time.
+    In the type of the input: PyTorch's own Muon takes bf16 always, which a processor without the instructions for it
+    emulates a hundred times slower, and one matrix at a time.
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices
@@ -56,7 +57,7 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     first, second, third = COEFFICIENTS
     for _ in range(ITERATIONS):
         square = x @ x.mT
-        x = first * x + (second * square + third * square @ square) @ x
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=second, alpha=third), x, beta=first)
     return x.mT if tall else x
 
 
@@ -64,15 +65,18 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose sum is made orthogonal before each step (Jordan et al. 2024), with decoupled weight decay.
 
     A group holds matrices of one shape, which are worked on together. Of sharded ones a rank moves its rows; they are
-    made orthogonal whole, by every rank.
+    made orthogonal whole, by every rank, in products of `dtype`: bf16 is enough (Jordan et al. 2024).
     """
 
-    def __init__(self, matrices: Sequence[nn.Parameter], momentum: float, weight_decay: float) -> None:
+    def __init__(
+        self, matrices: Sequence[nn.Parameter], momentum: float, weight_decay: float, dtype: torch.dtype = torch.float32
+    ) -> None:
         by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
         for matrix in matrices:
             by_shape[matrix.shape].append(matrix)
         settings = {"lr": 0.0, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__([{"params": alike} for alike in by_shape.values()], settings)
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -87,7 +91,7 @@ class Muon(torch.optim.Optimizer):
             gradients = torch.stack([local_part(one.grad) for one in weights])
             torch._foreach_lerp_(momenta, list(gradients), 1 - momentum)
             sums = gathered_rows(gradients.lerp(torch.stack(momenta), momentum), weights[0])
-            directions = own_rows(orthogonalise(sums), weights[0])
+            directions = own_rows(orthogonalise(sums.to(self.dtype)).float(), weights[0])
             size = UPDATE_SIZE * max(weights[0].shape) ** 0.5
             torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
             torch._foreach_add_(matrices, list(directions), alpha=-rate * size)
@@ -111,7 +115,7 @@ def trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
-def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
+def build_optimizers(model: Transformer | ScalarModel, settings: OptimizerSettings) -> list[torch.optim.Optimizer]:
     """The optimizers that share the trainable weights of `model`, at rate 0 until the loop sets that of the step.
 
     What learns beside frozen weights is an adapter, which takes AdamW as in Hu et al. 2022
@@ -125,4 +129,5 @@ def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> list[torc
     matrices = [one for block in blocks for one in trainable(block) if one.ndim == 2]
     chosen = set(matrices)
     others = [one for one in weights if one not in chosen]
-    return [Muon(matrices, settings.beta_gradient, settings.weight_decay), build_adamw(others, settings)]
+    muon = Muon(matrices, settings.beta_gradient, settings.weight_decay, model.compute_dtype)
+    return [muon, build_adamw(others, settings)]

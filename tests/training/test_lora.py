@@ -233,7 +233,7 @@ def test_a_state_holds_the_adapter_and_nothing_of_what_is_frozen(rows, tmp_path)
 
 @pytest.mark.slow
 def test_compiled_blocks_compute_the_same_with_one_program_for_all_but_the_first(rows):
-    """The first has an input that needs no gradient."""
+    """The first has an input that needs no gradient; the final norm has a program of its own."""
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     config = base(layers=12)
@@ -242,7 +242,7 @@ def test_compiled_blocks_compute_the_same_with_one_program_for_all_but_the_first
     tokens = random_tokens(40, 2, 16)
     for model in (eager, compiled):
         model.logits(model(tokens)).logsumexp(-1).sum().backward()
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 3
     assert not torch._dynamo.utils.counters["graph_break"]
     for one, other in zip(eager.parameters(), compiled.parameters(), strict=True):
         assert (one.grad is None) == (other.grad is None)

@@ -66,10 +66,13 @@ def test_orthogonalise_keeps_the_singular_vectors_and_levels_the_values(shape):
         assert np.diag(turned).max() < 1.3
 
 
-def test_muon_is_pytorch_s_to_the_rounding_of_bf16(tiny_model):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_muon_is_pytorch_s_to_the_rounding_of_bf16(tiny_model, dtype):
     """`torch.optim.Muon` does the same matrix by matrix, in bf16."""
     ours, theirs = tiny_model(), tiny_model()
+    ours.compute_dtype = dtype
     muon, _ = build_optimizers(ours, SETTINGS)
+    assert muon.dtype == dtype
     names = {id(parameter): name for name, parameter in ours.named_parameters()}
     chosen = [names[id(p)] for group in muon.param_groups for p in group["params"]]
     peers = dict(theirs.named_parameters())
@@ -87,3 +90,4 @@ def test_muon_is_pytorch_s_to_the_rounding_of_bf16(tiny_model):
     for name in chosen:
         moved, expected = mine[name] - start[name], peers[name] - start[name]
         assert (moved - expected).norm() < 0.05 * expected.norm()
+        assert mine[name].dtype == torch.float32

@@ -6,11 +6,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from stages.model.hugging_face import CLASSES, hugging_face_config
-from stages.model.transformer import (
-    Family,
-    ModelConfig,
-    Transformer,
-)
+from stages.model.transformer import Family, ModelConfig, Transformer
 from tests.specimens import small_config, uneven_model
 
 

@@ -101,7 +101,7 @@ def keep_memory() -> None:
 def compilation() -> dict[str, Any]:
     """How torch.compile is asked: for one shape, and on a processor with kernels that C++ calls one after the other.
 
-    Python between them is so slow, once each of them has taken the caches, that threads which wait fall asleep.
+    Beside calls from Python, tokens/s on two cores in turns: 9 % more at 1M and 20M weights in blocks, as many at 5M.
     """
     return {"dynamic": False, "options": {"cpp_wrapper": not torch.cuda.is_available()}}
 

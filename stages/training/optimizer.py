@@ -69,7 +69,7 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, matrices: Sequence[nn.Parameter], momentum: float, weight_decay: float, dtype: torch.dtype = torch.float32
+        self, matrices: Sequence[nn.Parameter], momentum: float, weight_decay: float, dtype: torch.dtype
     ) -> None:
         by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
         for matrix in matrices:

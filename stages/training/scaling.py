@@ -15,8 +15,9 @@ WIDTH_PER_LAYER = 42
 """Width for each layer, near the 32 to 64 of small published decoders; rounded to whole heads."""
 
 RATE_TIMES_WIDTH = 1.024
-"""Learning rate of Muon times width, as the best rate falls with the width (Yang et al. 2022, https://arxiv.org/abs/2203.03466).
-8e-3 at width 128, where half of it and one and a half times it learn less (benchmarks/results/recipe.json)."""
+"""Learning rate of Muon times width, as the best rate falls with the width (Yang et al. 2022,
+https://arxiv.org/abs/2203.03466). 8e-3 at width 128, where half of it and one and a half times it
+learn less (benchmarks/results/recipe.json)."""
 
 BATCH_FACTOR = 2
 """Batch over the root of the token budget: the critical batch grows about so (Zhang et al. 2024,

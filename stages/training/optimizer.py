@@ -64,8 +64,8 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum whose sum is made orthogonal before each step (Jordan et al. 2024), with decoupled weight decay.
 
-    A group holds matrices of one shape, which are worked on together. Of sharded ones a rank moves its rows; they are
-    made orthogonal whole, by every rank, in products of `dtype`: bf16 is enough (Jordan et al. 2024).
+    A group holds matrices of one shape, which are worked on together. Of sharded ones a rank moves its rows; their sums
+    are gathered and made orthogonal whole, by every rank, in `dtype`: bf16 is enough (Jordan et al. 2024).
     """
 
     def __init__(
@@ -90,8 +90,8 @@ class Muon(torch.optim.Optimizer):
             momenta = [local_part(self.state[one]["momentum"]) for one in weights]
             gradients = torch.stack([local_part(one.grad) for one in weights])
             torch._foreach_lerp_(momenta, list(gradients), 1 - momentum)
-            sums = gathered_rows(gradients.lerp(torch.stack(momenta), momentum), weights[0])
-            directions = own_rows(orthogonalise(sums.to(self.dtype)).float(), weights[0])
+            sums = gradients.lerp(torch.stack(momenta), momentum).to(self.dtype)
+            directions = own_rows(orthogonalise(gathered_rows(sums, weights[0])), weights[0]).float()
             size = UPDATE_SIZE * max(weights[0].shape) ** 0.5
             torch._foreach_mul_(matrices, 1 - rate * group["weight_decay"])
             torch._foreach_add_(matrices, list(directions), alpha=-rate * size)

@@ -3,7 +3,7 @@
 Ours is the path of the stages (Lightning, `auto` number format, compiled) with AdamW. Each variant trains one shape of
 decoder on the same random tokens, 4,096 a step: first with the settings that each tool comes with, then all of them
 with one setting of threads and allocator. Needs the peers' environment (`make benchmark-peers`) and, for the time to a
-validation loss, the tokens of a run (`make run`). Forty minutes on two cores; another load spoils the medians.
+validation loss, the tokens of a run (`make run`). An hour on two cores; another load spoils the medians.
 """
 
 import argparse
@@ -240,7 +240,7 @@ def measure(sizes: Iterable[str], rounds: int, rates: Iterable[float]) -> list[R
 def main() -> None:
     """Measure, write the results, print them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each variant; medians are taken")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each variant; medians are taken")
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES), help="shapes to measure")
     parser.add_argument("--rates", type=float, nargs="+", default=PEER_RATES, help="learning rates of HF Trainer")
     options = parser.parse_args()

@@ -1,5 +1,6 @@
 """Several ranks on this machine, started by the stage's own command: the curve of one process, killed and gone on."""
 
+import json
 import os
 import re
 import signal
@@ -101,6 +102,8 @@ def test_sharded_weights_are_multiplied_in_bf16_and_moved_as_those_of_one_proces
         (alone, _), (curve, _) = trained(on(template, 1)), trained(on(template, 2, "fsdp"))
     finally:
         params.write_text(before)
+    run = json.loads((template.folder / "data/pretrain/model/run.json").read_text())
+    assert run["recipe"]["acceleration"]["precision"] == "bf16"
     for name in ("loss", "validation_loss"):
         assert [row[name] for row in curve] == pytest.approx([row[name] for row in alone], rel=BF16_CLOSE)
     assert curve != alone

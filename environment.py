@@ -32,8 +32,8 @@ def variables(checkout: Path = CHECKOUT) -> dict[str, str]:
     return {
         **NO_TELEMETRY,
         # A thread that waits for another, which something else keeps from its core, sleeps early and leaves its own.
-        # Tokens/s of 1M weights on two cores, alone and beside a busy process: 13,400 and 7,300 with 1,000 turns of
-        # waiting, 14,500 and 6,900 with 2,000, 16,300 and 2,700 with 20,000 (libgomp's own is 300,000).
+        # Tokens/s of 1M weights on two cores, alone and beside a busy process: 21,800 and 9,900 with 2,000 turns of
+        # waiting, 21,600 and 4,600 with 20,000, 22,500 and 5,600 with libgomp's own 300,000.
         "GOMP_SPINCOUNT": "2000",
         "HF_HUB_OFFLINE": "1",  # set it to 0 for a source or for weights that come from the hub
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # a model is loaded from safetensors and code, or not at all

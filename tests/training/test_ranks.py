@@ -95,13 +95,13 @@ def test_two_ranks_with_half_of_the_weights_each_have_the_curve_of_one_process(
 @pytest.mark.slow
 def test_sharded_weights_are_multiplied_in_bf16_and_moved_as_those_of_one_process(template: Project) -> None:
     """Muon's sums, gathered in bf16, among it."""
-    params = template.folder / "params.yaml"
-    before = params.read_text()
-    params.write_text(before.replace("precision: fp32", "precision: bf16", 1))
+    in_fp32 = "precision: fp32, compile: false, threads: 1}\n\nfinetune:"  # of pretrain, which stands before it
+    in_bf16 = in_fp32.replace("fp32", "bf16")
+    template.edit("params.yaml", in_fp32, in_bf16)
     try:
         (alone, _), (curve, _) = trained(on(template, 1)), trained(on(template, 2, "fsdp"))
     finally:
-        params.write_text(before)
+        template.edit("params.yaml", in_bf16, in_fp32)
     run = json.loads((template.folder / "data/pretrain/model/run.json").read_text())
     assert run["recipe"]["acceleration"]["precision"] == "bf16"
     for name in ("loss", "validation_loss"):
